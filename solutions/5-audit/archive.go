@@ -38,6 +38,7 @@ var (
 type Memory struct {
 	mu      sync.Mutex
 	objects map[string][]byte
+	names   []string          // of the objects, sorted: to list some does not look at all
 	current map[string][]byte // of replaced objects
 }
 
@@ -54,6 +55,8 @@ func (m *Memory) Put(_ context.Context, name string, data []byte) error {
 		m.objects = map[string][]byte{}
 	}
 	m.objects[name] = slices.Clone(data)
+	at, _ := slices.BinarySearch(m.names, name)
+	m.names = slices.Insert(m.names, at, name)
 	return nil
 }
 
@@ -77,13 +80,16 @@ func (m *Memory) List(ctx context.Context, prefix string) ([]string, error) {
 func (m *Memory) ListAfter(_ context.Context, prefix, after string) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	from, _ := slices.BinarySearch(m.names, max(prefix, after))
 	var names []string
-	for name := range m.objects {
-		if strings.HasPrefix(name, prefix) && name > after {
+	for _, name := range m.names[from:] {
+		if !strings.HasPrefix(name, prefix) {
+			break // names with one prefix are beside one another
+		}
+		if name > after {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	return names, nil
 }
 
