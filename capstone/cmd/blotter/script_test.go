@@ -145,14 +145,16 @@ var unasked = map[string]string{
 	"they change the log, the data folder or the archive": "import backfill parked-skip " +
 		"parked-retry snapshot rebuild party-record party-unmask party-rotate report-reference " +
 		"report-make report-submit report-answer hold-place hold-lift retention-apply " +
-		"retention-dispose erase ledger-apply ledger-post ledger-adopt seal cosign " +
-		"restore-from-archive principal canary-start canary-promote canary-abort reconcile-run " +
-		"reconcile-file reconcile-assign reconcile-accept",
+		"retention-dispose erase ledger-apply ledger-post ledger-adopt ledger-publish seal " +
+		"cosign signer-rotate signer-retire restore-from-archive principal canary-start " +
+		"canary-promote canary-abort reconcile-run reconcile-file reconcile-assign " +
+		"reconcile-accept",
 	"they read or write files of their caller": "report-reconcile report-check " +
 		"ledger-export prove check-proof certify check-snapshot extract verify-extract simulate",
 	"they start or end processes": "up down demo migrate serve serve-log chaos keep-stack " +
 		"chaos-writer",
-	"they ask no log": "help completion",
+	"they ask the data folder and the archive": "signer-show",
+	"they ask no log":                          "help completion",
 }
 
 // unaskedFlags are the flags of queries that a service does not take. Those of audit are flags of
