@@ -116,6 +116,7 @@ const (
 	NoEntry          trade.Rule = "entry.unknown"              // none is on record
 	NotPosted        trade.Rule = "entry.not-posted"           // a draft cannot be reversed
 	AlreadyReversed  trade.Rule = "entry.already-reversed"     // at most once
+	HalfOfTransfer   trade.Rule = "entry.half-of-transfer"     // is reversed, not corrected
 	ReversedEarly    trade.Rule = "entry.reversed-before"      // before it took effect
 	Unbalanced       trade.Rule = "entry.unbalanced"           // in one currency
 	TooFewLines      trade.Rule = "entry.too-few-lines"        // fewer than two, or too many
@@ -506,6 +507,10 @@ func (r CorrectEntry) decide(d *decision) {
 	d.fresh(r.Replacement)
 	if r.Reversal == r.Replacement {
 		d.refuse(EntryExists, "the reversal and the replacement are both %s", r.Reversal)
+	}
+	if p := d.Entries[r.Entry].Posted; p != nil && p.OtherHalf != "" {
+		d.refuse(HalfOfTransfer, "entry %s is a half of a transfer: reverse it and the other "+
+			"half, %s, and send another transfer", r.Entry, p.OtherHalf)
 	}
 	if lines := d.reverse(r.Entry, r.Reversal); d.refusal == nil {
 		d.post(JournalEntryPosted{Entry: r.Reversal, Description: "reversal of " + r.Entry,

@@ -49,6 +49,36 @@ func (b *book) hanging(t *testing.T) []ledger.Hanging {
 	return all.Hanging()
 }
 
+// A half is not corrected, since its replacement would be no half: after a crash before the second
+// half, no check would find the money on its way. It is reversed, and then nothing hangs unseen.
+func TestHalfOfTransferIsNotCorrected(t *testing.T) {
+	t.Parallel()
+	b := twoLedgers(t)
+	first := transfer("X-1", "other", "cash")
+	half := b.command(day(2), ledger.PostEntry{Entry: "X-1", Description: "to other",
+		Lines:     first.Do.(ledger.TransferEntry).Lines,
+		OtherHalf: ledger.JournalStream("other", "X-1")}) // all that a crash leaves
+	out, err := b.Do(t.Context(), half)
+	require.NoError(t, err)
+	require.Nil(t, out.Refusal)
+	require.Len(t, b.hanging(t), 1)
+	out, err = b.Do(t.Context(), b.command(day(3), ledger.CorrectEntry{Entry: "X-1",
+		Reversal: "X-1-off", Replacement: "X-2", Description: "corrected",
+		Lines: lines("transit", "sales", "11", "EUR")}))
+	require.NoError(t, err)
+	require.NotNil(t, out.Refusal, "the transfer hangs, and the check lists %v", b.hanging(t))
+	require.Equal(t, ledger.HalfOfTransfer, out.Refusal.Rule)
+	require.Contains(t, out.Refusal.Detail, "journal/other/X-1")
+	require.Len(t, b.hanging(t), 1)
+	b.must(t, day(3), ledger.ReverseEntry{Entry: "X-1", By: "X-1-off"})
+	require.Empty(t, b.hanging(t))
+	balances := b.books(t).Balances(trade.AsOf{})
+	require.NotEmpty(t, balances)
+	for _, s := range balances {
+		require.True(t, s.Balance.IsZero(), "%+v", s)
+	}
+}
+
 // Both halves of a transfer name each other and their correlation. Sent again, it is on record. A
 // half that is reversed by hand leaves the other one hanging.
 func TestTransferHasTwoHalves(t *testing.T) {
