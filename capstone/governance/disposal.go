@@ -22,8 +22,8 @@ type Ordered struct {
 }
 
 // LogKeeps says what a disposal does not do.
-const LogKeeps = "the log keeps its events; their personal data is unreadable where a party was " +
-	"erased, since its key is destroyed"
+const LogKeeps = "the log keeps its events, with their offloaded payloads; their personal data " +
+	"is unreadable where a party was erased, since its key is destroyed"
 
 // Destroyed is an object that a disposal removes. Batch is zero unless it has the records of one.
 type Destroyed struct {

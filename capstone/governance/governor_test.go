@@ -64,6 +64,7 @@ func newPlace(t *testing.T, policy string, lock time.Duration) *place {
 	require.NoError(t, err)
 	p.auditor, err = audit.Open(audit.Options{Log: log, Archive: p.archive,
 		Origin: "test.example/log", Signer: signer, Verifier: verifier, Clock: time.Now,
+		LockUntil: rules.LockUntil,
 		Disposed: func(ctx context.Context) (map[int64]bool, error) {
 			all, err := governance.FoldDisposals(log.Stream(ctx, governance.DisposalStream))
 			return all.Batches(), err
@@ -264,6 +265,9 @@ func TestDisposalTouchesNoProof(t *testing.T) {
 func TestClockJumpRemovesNothing(t *testing.T) {
 	t.Parallel()
 	ctx, p := t.Context(), newPlace(t, "", 2*time.Second)
+	sealed := p.object(t, 1)
+	require.WithinDuration(t, p.now.AddDate(7, 0, 0), sealed.Until, 24*time.Hour,
+		"a seal locks the records by the policy at once")
 	items, err := p.Apply(ctx)
 	require.NoError(t, err)
 	require.Equal(t, governance.StateKept, items[0].State)

@@ -11,7 +11,8 @@
 // The log itself keeps its events: see the certificate (Ordered).
 //
 // The same holds for two kinds of objects beside the archive. A snapshot stays as long as any event
-// under it. A payload that the log keeps in object storage stays as long as any event with it.
+// under it. A payload that the log keeps in object storage is a part of the log: it has a lock and
+// a flag like the records of its events, and no disposal removes it.
 //
 //	the process dies                          then
 //	after a hold is on record, before a flag  the next command of governance sets the flag
@@ -68,8 +69,8 @@ const (
 	StateHeld = "held" // by a legal hold
 	StateKept = "kept" // until its retention ends
 	StateDue  = "due"  // it may go
-	// StateNeeded is the state of a payload that would be due, and without which the log could not
-	// be read: see Item.Needed.
+	// StateNeeded is the state of a payload that would be due. The log keeps it: every reader of
+	// the whole log, such as a rebuild, reads each payload, whatever its age.
 	StateNeeded = "needed"
 	StateGone   = "gone" // a disposal removed it, or somebody else did
 )
@@ -85,8 +86,6 @@ type Item struct {
 	Due
 	// Lock is the latest end of a retention whose date is known, also while a contract is open.
 	Lock time.Time `json:"lock_until"`
-	// Needed says why a payload stays after its retention; empty if nothing needs it.
-	Needed string `json:"needed,omitempty"`
 
 	now time.Time
 }
@@ -108,17 +107,9 @@ func (i Item) lock(holdFor time.Duration) (until time.Time) {
 // Plan returns an item for each batch. An object stays as long as any of its records. A sealed
 // event that the log lacks is a *contract.Fault.
 func Plan(p Policy, f *Facts, h Holds, batches []Batch, now time.Time) ([]Item, error) {
-	pl := planner{p, f, h, now, map[contract.Position]int{}, map[int]bool{},
-		make([]*keep, len(f.Records))}
+	pl := planner{p, f, h, now, map[contract.Position]int{}, make([]*keep, len(f.Records))}
 	for i, r := range f.Records {
 		pl.at[r.Position] = i
-	}
-	for _, b := range batches {
-		for _, e := range b.Events {
-			if i, found := pl.at[e.Position]; found && b.Kind == KindRecords {
-				pl.sealed[i] = true
-			}
-		}
 	}
 	items := make([]Item, 0, len(batches))
 	for _, b := range batches {
@@ -138,7 +129,6 @@ type planner struct {
 	holds  Holds
 	now    time.Time
 	at     map[contract.Position]int // the index of a record
-	sealed map[int]bool              // records that a sealed batch has
 	kept   []*keep                   // by record; nil before it is judged
 }
 
@@ -165,9 +155,6 @@ func (pl *planner) item(b Batch) (Item, error) {
 					b.name(), e.ID, e.Position)}
 		}
 		item.add(pl.keep(i))
-		if b.Kind == KindPayload && item.Needed == "" {
-			item.Needed = needs(pl.facts.Records[i], pl.sealed[i])
-		}
 	}
 	slices.Sort(item.Holds)
 	item.State = item.state()
@@ -212,22 +199,6 @@ func (i *Item) add(k *keep) {
 	}
 }
 
-// needs says why the payload of a record stays for ever, or until a seal; empty if neither.
-func needs(r Record, sealed bool) string {
-	switch {
-	case !Spared(r.Type):
-		return "a state of today folds its events, whatever their age"
-	case !sealed:
-		return "the archive does not have its event yet: seal it"
-	}
-	return ""
-}
-
-// Spared reports whether every state is the same without the payloads of events of a type. It is so
-// for a refused command, which changed nothing. Contracts, journals, reports and holds fold from
-// their first event on: a position of today has the cost of a trade of any age.
-func Spared(typ string) bool { return typ == "command.refused" }
-
 func (i Item) state() string {
 	switch {
 	case i.Version == "":
@@ -238,7 +209,7 @@ func (i Item) state() string {
 		return StateOpen
 	case i.Due.At.After(i.now) || i.Until.After(i.now) || i.Events == 0:
 		return StateKept
-	case i.Needed != "":
+	case i.Kind == KindPayload:
 		return StateNeeded
 	}
 	return StateDue

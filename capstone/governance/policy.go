@@ -110,6 +110,17 @@ func (d Due) later(e Due) bool {
 	return e.Open == "" && (d.Open != "" || d.At.After(e.At))
 }
 
+// LockUntil returns the end of the retention of an event by the classes that count from its record.
+// The end of a contract is not known when the event is sealed.
+func (p Policy) LockUntil(typ string, recorded time.Time) (until time.Time) {
+	for _, c := range p.Classes {
+		if at := c.after(recorded); c.From == "record" && c.has(typ) && at.After(until) {
+			until = at
+		}
+	}
+	return until
+}
+
 // due returns the end of the retention of a record by each of its classes.
 func (p Policy) due(r Record, f *Facts) (all []Due) {
 	for _, c := range p.Classes {

@@ -13,6 +13,7 @@ import (
 	"example.com/blotter/capstone/governance"
 	"example.com/blotter/capstone/logdir"
 	"example.com/blotter/capstone/vault"
+	"example.com/blotter/solutions/2-store/offload"
 	audit "example.com/blotter/solutions/5-audit"
 )
 
@@ -28,6 +29,17 @@ func (s *Session) RetentionPolicy() (governance.Policy, error) {
 			"folder, or remove it for the policy of the program"}
 	}
 	return p, err
+}
+
+// lockUntil returns the lock that a seal gives to records: that of retention.json in the data
+// folder, and nil without the file.
+func (s *Session) lockUntil() (func(string, time.Time) time.Time, error) {
+	text, err := s.dir.RetentionPolicy()
+	if err != nil || text == nil {
+		return nil, err
+	}
+	p, err := s.RetentionPolicy()
+	return p.LockUntil, err
 }
 
 // Holds returns the legal holds of the log.
@@ -109,8 +121,47 @@ func (s *Session) Governor(ctx context.Context) (*governance.Governor, error) {
 func (s *Session) shelves(client *minio.Client) []governance.Shelf {
 	locks := governance.Locks{Client: client, Bucket: s.Settings().Name.SnapshotBucket(),
 		Mode: s.config.lock()}
+	payloads := locks
+	payloads.Bucket, payloads.Newest = s.Settings().Name.OffloadBucket(), true
 	return []governance.Shelf{
 		{Kind: governance.KindSnapshot, Locks: locks, Objects: s.snapshotObjects(locks)},
+		{Kind: governance.KindPayload, Locks: payloads, Objects: s.payloadObjects(payloads)},
+	}
+}
+
+// payloadObjects returns the offloaded payloads, each with the events that have it. One without an
+// event may belong to an append in flight, and is left out.
+func (s *Session) payloadObjects(l governance.Locks) func(context.Context) ([]governance.Batch,
+	error) {
+	return func(ctx context.Context) (all []governance.Batch, err error) {
+		names, err := l.Names(ctx, "sha256/")
+		wrapped, ok := s.Log.(*offload.Store)
+		if err != nil || len(names) == 0 || !ok {
+			return nil, err
+		}
+		log := wrapped.Store // without the payloads
+		end, err := log.End(ctx)
+		if err != nil {
+			return nil, err
+		}
+		events := map[string][]governance.Sealed{}
+		for r, err := range log.Read(ctx, nil, end) {
+			if err != nil {
+				return nil, err
+			}
+			if r.Offloaded() {
+				name := fmt.Sprintf("sha256/%x", r.BodyDigest)
+				e := governance.Sealed{Position: r.Position, ID: r.ID}
+				events[name] = append(events[name], e)
+			}
+		}
+		for _, name := range names {
+			if some := events[name]; len(some) > 0 {
+				all = append(all, governance.Batch{Kind: governance.KindPayload, Events: some,
+					Object: governance.Object{Name: name}})
+			}
+		}
+		return all, nil
 	}
 }
 

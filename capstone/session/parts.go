@@ -195,6 +195,12 @@ func (s *Session) auditor(
 	if err != nil {
 		return nil, err
 	}
+	var lockUntil func(string, time.Time) time.Time
+	if create {
+		if lockUntil, err = s.lockUntil(); err != nil {
+			return nil, err
+		}
+	}
 	evidence, unread := s.dir.EvidenceNotes()
 	for _, why := range unread {
 		s.config.logger().Warn(why.Error())
@@ -203,7 +209,8 @@ func (s *Session) auditor(
 		Log: s.Log, Archive: archive, Origin: origin, Signer: keys.Signer, Next: keys.Next,
 		Verifier: keys.Verifier, Keep: s.dir.KeepCheckpoint, Clock: time.Now, Policy: policy,
 		Foreign: pass, Disposed: s.disposed, Committed: s.committed, Evidence: evidence,
-		Warn: func(err error) { s.config.logger().Warn(err.Error()) },
+		LockUntil: lockUntil,
+		Warn:      func(err error) { s.config.logger().Warn(err.Error()) },
 	})
 	if err != nil {
 		return nil, err

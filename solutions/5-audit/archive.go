@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // An Archive keeps objects that are written once. One test of this package runs over every Archive.
@@ -26,6 +27,24 @@ type Archive interface {
 	Replace(ctx context.Context, name string, data []byte) error
 	// Current returns an object as it was last written, or ErrAbsent.
 	Current(ctx context.Context, name string) ([]byte, error)
+}
+
+// A Locker is an Archive that can lock an object for longer than it locks every object.
+type Locker interface {
+	Archive
+	// PutUntil is Put of an object that is locked until a time, from the moment it is there.
+	PutUntil(ctx context.Context, name string, data []byte, until time.Time) error
+}
+
+// A locking archive puts every object with a lock.
+type locking struct {
+	Locker
+	until time.Time
+}
+
+// Put implements Archive.
+func (l locking) Put(ctx context.Context, name string, data []byte) error {
+	return l.PutUntil(ctx, name, data, l.until)
 }
 
 // Errors of an Archive.

@@ -50,6 +50,9 @@ type Options struct {
 	// Disposed returns the numbers of the batches whose records were removed when their retention
 	// ended, as on record now. Verify then does not miss them. Nil misses all.
 	Disposed func(ctx context.Context) (map[int64]bool, error)
+	// LockUntil returns the time until which a policy locks the records of an event; nil leaves
+	// them to the retention of the archive, which counts if it is longer. It needs a Locker.
+	LockUntil func(typ string, recorded time.Time) time.Time
 	// Warn is told that a Seal published its checkpoint, and failed to write the copy of the last
 	// checkpoint; the next Seal writes that copy. It is also told of each error that Handler does
 	// not show to its client, several at once. It may be nil.

@@ -180,7 +180,8 @@ func (s *sealer) putRecords(ctx context.Context, b *batch) error {
 	if err != nil {
 		return fmt.Errorf("the records of batch %d: %w", b.Number, err)
 	}
-	err = put(ctx, s.Archive, recordsSlot(b.Number), data, func(ctx context.Context, name string) (
+	archive := s.locked(b)
+	err = put(ctx, archive, recordsSlot(b.Number), data, func(ctx context.Context, name string) (
 		[]schemaText, error) {
 		found := *b // an object that is there must not change the events
 		found.events = slices.Clone(b.events)
@@ -190,6 +191,23 @@ func (s *sealer) putRecords(ctx context.Context, b *batch) error {
 		return nil
 	}
 	return err
+}
+
+// locked returns the archive in which the records of a batch are locked for as long as the policy
+// keeps any of its events. A crash before they are written leaves none: the sealer that adopts the
+// batch writes them with the same lock.
+func (s *sealer) locked(b *batch) Archive {
+	archive, ok := s.Archive.(Locker)
+	if !ok || s.LockUntil == nil {
+		return s.Archive
+	}
+	l := locking{Locker: archive}
+	for _, ev := range b.events {
+		if at := s.LockUntil(ev.schema.typ, ev.recorded); at.After(l.until) {
+			l.until = at
+		}
+	}
+	return l
 }
 
 // Records implements contract.RecordArchive. Each event is the one that the last checkpoint signs,

@@ -27,7 +27,7 @@ type S3 struct {
 	Clock     func() time.Time
 }
 
-var _ Archive = (*S3)(nil)
+var _ Locker = (*S3)(nil)
 
 // CreateBucket creates the bucket with object lock. An existing bucket must have object lock.
 func (s *S3) CreateBucket(ctx context.Context) error {
@@ -61,6 +61,17 @@ func (s *S3) CheckBucket(ctx context.Context) error {
 
 // Put implements Archive.
 func (s *S3) Put(ctx context.Context, name string, data []byte) error {
+	return s.PutUntil(ctx, name, data, time.Time{})
+}
+
+// PutUntil implements Locker. The lock is a part of the one PUT: no crash leaves the object without
+// it.
+func (s *S3) PutUntil(
+	ctx context.Context, name string, data []byte, until time.Time,
+) error {
+	if least := s.Clock().Add(s.Retention); until.Before(least) {
+		until = least
+	}
 	if size := int64(len(data)); size > largest(name) { // nobody would read it
 		return fmt.Errorf("%s: %w: %d bytes", name, errSize, size)
 	}
@@ -72,7 +83,7 @@ func (s *S3) Put(ctx context.Context, name string, data []byte) error {
 		DisableMultipart: true,
 		// Each object states its retention: some servers do not apply a bucket's default.
 		Mode:            s.mode(),
-		RetainUntilDate: s.Clock().Add(s.Retention),
+		RetainUntilDate: until,
 	}
 	opts.SetMatchETagExcept("*") // If-None-Match: * (RFC 9110, section 13.1.2)
 	body := bytes.NewReader(data)
