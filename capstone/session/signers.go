@@ -75,14 +75,15 @@ func (s *Session) RotateSigner(ctx context.Context) (*audit.Ring, error) {
 // The note in the archive comes BEFORE the files. A crash between them leaves both keys in the
 // folder: the new one signs, alone, and the next RetireSigner or RotateSigner puts it in its place.
 func (s *Session) RetireSigner(ctx context.Context) (*audit.Ring, error) {
-	a, keys, err := s.turning(ctx)
+	a, _, err := s.turning(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := a.Reference.Retire(ctx); err != nil && !errors.Is(err, audit.ErrNoOverlap) {
 		return nil, err
 	}
-	if a, keys, err = s.turning(ctx); err != nil {
+	a, keys, err := s.turning(ctx)
+	if err != nil {
 		return nil, err
 	}
 	ended, err := s.takeOver(a, keys)
