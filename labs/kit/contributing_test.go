@@ -57,9 +57,9 @@ func TestReadModelRowsExist(t *testing.T) {
 	}
 }
 
-// atomicChecks returns the checks that only a store has that is contract.Atomic.
-func atomicChecks() check.Suite {
-	suite := storetest.Suite(storetest.Fixture{Atomic: true})
+// optionalChecks returns the checks that only a store has that is more than contract.Store.
+func optionalChecks() check.Suite {
+	suite := storetest.Suite(storetest.Fixture{Atomic: true, Resumes: true})
 	all := storetest.Suite(storetest.Fixture{})
 	suite.Checks = slices.DeleteFunc(suite.Checks, func(c check.Check) bool {
 		return slices.ContainsFunc(all.Checks, func(o check.Check) bool { return o.ID == c.ID })
@@ -81,7 +81,7 @@ func TestEveryCheckIsComplete(t *testing.T) {
 	ids := map[string]bool{}
 	labs1and2 := append(codectest.Suites(codectest.Fixture{}),
 		kafkatest.Suites(kafkatest.Fixture{})...)
-	for _, suite := range append(labs1and2, kafkatest.Given(), atomicChecks(),
+	for _, suite := range append(labs1and2, kafkatest.Given(), optionalChecks(),
 		projectiontest.Lab(projectiontest.Answer{}), projectiontest.Given(),
 		replaytest.Lab(replaytest.Answer{}), audittest.Suite(audittest.Fixture{}),
 		audittest.Lab(audittest.Answer{}),

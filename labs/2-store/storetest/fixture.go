@@ -38,6 +38,8 @@ type Fixture struct {
 	Offload bool
 	// Atomic means that the store is contract.Atomic (L2.I14 to L2.I19).
 	Atomic bool
+	// Resumes means that the store is contract.Resumer (L2.I20).
+	Resumes bool
 }
 
 // A Log is one log and the operations on it that are no part of contract.Store.
@@ -70,6 +72,9 @@ func Suite(f Fixture) check.Suite {
 	}
 	if f.Atomic && !f.Volatile {
 		groups = append(groups, atomicDurability)
+	}
+	if f.Resumes {
+		groups = append(groups, resuming)
 	}
 	for _, c := range slices.Concat(groups...) {
 		s.Checks = append(s.Checks, c.bind(f))

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -104,3 +105,49 @@ var reading = []spec{{
 		require.Equal(t, want, t.append(stream, 0, batch...), "the receipts of a retry")
 	},
 }}
+
+// resuming has the check of contract.Resumer.
+var resuming = []spec{{
+	Check: check.Check{
+		ID: "L2.71", Points: 1, Invariant: "L2.I20",
+		Title: "the rest of a stream is the end of what Stream returns, from any version",
+		Misconception: "that a version is a place in the result: there is none before version 1 " +
+			"and none after the last",
+		Hint: "read the events whose version is at least the one that is asked for",
+	},
+	try: func(t *trial) {
+		const events = 600 // more than a store reads in one step
+		for n := range events / 100 {
+			t.append(stream, int64(n*100), t.events.batch(stream, 100)...)
+			t.append("trade/UTI-2", contract.Any, t.events.next("trade/UTI-2"))
+		}
+		t.requiresRests(events)
+		if t.log.Reopen != nil {
+			t.reopen()
+			t.requiresRests(events)
+		}
+	},
+}}
+
+// requiresRests compares the rests of the stream with the whole of it.
+func (t *trial) requiresRests(events int64) {
+	resumer, ok := t.store.(watched).store.(contract.Resumer)
+	require.True(t, ok, "the fixture says that the store is contract.Resumer")
+	whole := t.stream(stream)
+	require.Len(t, whole, int(events))
+	for _, from := range []int64{-1, 0, 1, 2, 255, 256, 257, 258, 512, 513, 514, events, events + 1,
+		events + 1000} {
+		rest := []contract.Recorded{}
+		for e, err := range resumer.StreamFrom(t.Context(), stream, from) {
+			t.Answered("StreamFrom", err)
+			require.NoError(t, err)
+			rest = append(rest, e)
+		}
+		want := whole[min(max(0, from-1), events):]
+		check.Events(t, fmt.Sprint("from version ", from), eventsOf(want), eventsOf(rest))
+		require.Equal(t, want, rest, "from version %d", from)
+	}
+	for range resumer.StreamFrom(t.Context(), "trade/UTI", 2) {
+		require.Fail(t, "a name that is a prefix of another has events")
+	}
+}

@@ -47,6 +47,38 @@ type Store interface {
 	SealableLog
 }
 
+// Resumer is a Store that also reads the rest of a stream.
+//
+// Invariant:
+//
+//	L2.I20 StreamFrom yields the events that Stream yields, without those before a version. It
+//	       reads at most a few of these
+type Resumer interface {
+	Store
+	// StreamFrom yields the events of one stream from a version on, in version order.
+	StreamFrom(ctx context.Context, stream string, version int64) iter.Seq2[Recorded, error]
+}
+
+// StreamFrom yields the events of a stream from a version on. Of a store that is no Resumer it
+// reads the whole stream.
+func StreamFrom(
+	ctx context.Context, log Store, stream string, version int64,
+) iter.Seq2[Recorded, error] {
+	if r, ok := log.(Resumer); ok {
+		return r.StreamFrom(ctx, stream, version)
+	}
+	return func(yield func(Recorded, error) bool) {
+		for r, err := range log.Stream(ctx, stream) {
+			if err == nil && r.Version < version {
+				continue
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
 // A Reader reads the whole log. It needs no permission to write.
 type Reader interface {
 	// End returns the cursor after every event that is committed now.

@@ -83,7 +83,7 @@ func FuzzIndexFile(f *testing.F) {
 		p.Serve()
 		_, _, err := p.Find(indexed().ID)
 		requireUsable(t, err)
-		_, err = p.Stream(indexed().Stream)
+		_, err = p.Stream(indexed().Stream, 1)
 		requireUsable(t, err)
 		require.NoError(t, p.Close())
 	})

@@ -82,8 +82,13 @@ func (s *Store) findInLog(
 // Stream returns the events of one stream. If its partition is not ours, it reads the log, from the
 // offset that the index file of the partition has reached.
 func (s *Store) Stream(ctx context.Context, stream string) eventSeq {
+	return s.StreamFrom(ctx, stream, 1)
+}
+
+// StreamFrom implements contract.Resumer.
+func (s *Store) StreamFrom(ctx context.Context, stream string, version int64) eventSeq {
 	return func(yield func(contract.Recorded, error) bool) {
-		events, err := s.stream(ctx, stream)
+		events, err := s.stream(ctx, stream, version)
 		if err != nil {
 			yield(contract.Recorded{}, fmt.Errorf("stream %s: %w", stream, err))
 			return
@@ -96,7 +101,9 @@ func (s *Store) Stream(ctx context.Context, stream string) eventSeq {
 	}
 }
 
-func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded, error) {
+func (s *Store) stream(
+	ctx context.Context, stream string, from int64,
+) ([]contract.Recorded, error) {
 	partition := s.PartitionOf(stream)
 	_, served, err := s.ready(ctx)
 	if err != nil {
@@ -106,7 +113,7 @@ func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded,
 		if err := p.AwaitStream(ctx, stream); err != nil {
 			return nil, err
 		}
-		events, err := p.Stream(stream)
+		events, err := p.Stream(stream, from)
 		if err == nil {
 			return events, nil
 		} // else its owner rebuilds the index, or has ended
@@ -115,27 +122,29 @@ func (s *Store) stream(ctx context.Context, stream string) ([]contract.Recorded,
 	if err != nil {
 		return nil, err
 	}
-	return s.streamInLog(ctx, partition, end.At(partition), stream)
+	return s.streamInLog(ctx, partition, end.At(partition), stream, from)
 }
 
 // streamInLog returns a stream of a partition that the index of this process does not answer for.
 // It checks that no version is missing, as an owner does: a decision from a history with a gap
 // would be wrong.
 func (s *Store) streamInLog(
-	ctx context.Context, partition int32, end int64, name string,
+	ctx context.Context, partition int32, end int64, name string, from int64,
 ) (events []contract.Recorded, err error) {
 	var gap error
-	ended := false
+	last, ended := int64(0), false
 	err = s.query(ctx, partition, end,
-		func(ix *index.Partition) (err error) { events, err = ix.Stream(name); return err },
+		func(ix *index.Partition) (err error) { events, err = ix.Stream(name, from); return err },
 		func(e contract.Recorded) {
 			if e.Stream != name {
 				return
 			}
 			if gap == nil {
-				gap = index.CheckNext(e, int64(len(events)), ended)
+				gap = index.CheckNext(e, last, ended)
 			}
-			events, ended = append(events, e), e.Ends
+			if last, ended = e.Version, e.Ends; last >= from {
+				events = append(events, e)
+			}
 		})
 	if err == nil {
 		err = gap

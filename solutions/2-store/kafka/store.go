@@ -23,7 +23,10 @@ type Store struct {
 	retired sync.Once
 }
 
-var _ contract.Atomic = (*Store)(nil)
+var (
+	_ contract.Atomic  = (*Store)(nil)
+	_ contract.Resumer = (*Store)(nil)
+)
 
 // Open opens a log. It creates the topics if they are missing, and takes over the partitions that
 // the group assigns to this process. It returns after all of them are served. ErrUnfit means that

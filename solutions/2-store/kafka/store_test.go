@@ -82,7 +82,7 @@ func fixture(opts kafka.Options) storetest.Fixture {
 	var logs atomic.Int32
 	opts.Place = kafka.ByPlace
 	return storetest.Fixture{
-		Owned: true, Atomic: true,
+		Owned: true, Atomic: true, Resumes: true,
 		Open: func(t check.T, clock contract.Clock) storetest.Log {
 			opts := opts
 			opts.Prefix, opts.Clock = fmt.Sprintf("%s%d", opts.Prefix, logs.Add(1)), clock

@@ -34,7 +34,10 @@ type Store struct {
 	earlier map[uuid.UUID]store.Outcome
 }
 
-var _ contract.Atomic = (*Store)(nil)
+var (
+	_ contract.Atomic  = (*Store)(nil)
+	_ contract.Resumer = (*Store)(nil)
+)
 
 // New returns an empty store that stamps with clock.
 func New(clock contract.Clock) *Store {
@@ -205,9 +208,17 @@ func (s *Store) Find(_ context.Context, id uuid.UUID) (contract.Recorded, error)
 
 // Stream returns the events that the stream has when the iteration begins.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return s.StreamFrom(ctx, stream, 1)
+}
+
+// StreamFrom implements contract.Resumer.
+func (s *Store) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
 		s.mu.Lock()
-		log, offsets := s.log, slices.Clone(s.streams[stream])
+		log, offsets := s.log, s.streams[stream]
+		offsets = slices.Clone(offsets[min(max(0, version-1), int64(len(offsets))):])
 		s.mu.Unlock()
 		for _, offset := range offsets {
 			if err := ctx.Err(); err != nil {

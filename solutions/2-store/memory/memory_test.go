@@ -12,7 +12,7 @@ import (
 func TestStore(t *testing.T) {
 	t.Parallel()
 	check.Run(t, storetest.Suite(storetest.Fixture{
-		Volatile: true, Atomic: true,
+		Volatile: true, Atomic: true, Resumes: true,
 		Open: func(_ check.T, clock contract.Clock) storetest.Log {
 			return storetest.Log{Store: memory.New(clock)}
 		},

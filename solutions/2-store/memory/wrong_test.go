@@ -34,6 +34,28 @@ func verdicts(
 	return got
 }
 
+// The rest of a stream that begins one event late fails its check.
+func TestSuiteFindsWrongRests(t *testing.T) {
+	t.Parallel()
+	suite := storetest.Suite(storetest.Fixture{
+		Volatile: true, Resumes: true,
+		Open: func(_ check.T, clock contract.Clock) storetest.Log {
+			return storetest.Log{Store: late{memory.New(clock)}}
+		},
+	})
+	last := suite.Checks[len(suite.Checks)-1]
+	require.Equal(t, "L2.71", last.ID)
+	require.Equal(t, check.Failed, check.Judge(t.Context(), suite, last).Outcome)
+}
+
+type late struct{ *memory.Store }
+
+func (l late) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
+	return l.Store.StreamFrom(ctx, stream, version+1)
+}
+
 // Each wrong answer has one fault, and the checks in fails find it.
 func TestSuiteFindsWrongAnswers(t *testing.T) {
 	t.Parallel()

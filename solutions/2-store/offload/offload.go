@@ -47,7 +47,10 @@ type Store struct {
 	limit          int
 }
 
-var _ contract.Atomic = (*Store)(nil)
+var (
+	_ contract.Atomic  = (*Store)(nil)
+	_ contract.Resumer = (*Store)(nil)
+)
 
 // prefix is the number of bytes of Data before the Avro body.
 const prefix = 5
@@ -171,6 +174,13 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 // Stream yields the events of a stream with their payloads.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
 	return s.fetchAll(ctx, s.Store.Stream(ctx, stream))
+}
+
+// StreamFrom yields the rest of a stream with its payloads.
+func (s *Store) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
+	return s.fetchAll(ctx, contract.StreamFrom(ctx, s.Store, stream, version))
 }
 
 // Read yields a range of the feed with its payloads.

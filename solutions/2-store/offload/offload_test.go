@@ -40,7 +40,7 @@ func TestOffloadingStorePassesStoreSuite(t *testing.T) {
 		return storetest.Log{Store: offload.Wrap(memory.New(clock), new(offload.Memory), 1)}
 	}
 	check.Run(t, storetest.Suite(storetest.Fixture{
-		Volatile: true, Offload: true, Atomic: true, Open: open,
+		Volatile: true, Offload: true, Atomic: true, Resumes: true, Open: open,
 	}))
 }
 

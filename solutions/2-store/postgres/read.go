@@ -56,8 +56,15 @@ func (s *Store) Find(ctx context.Context, id uuid.UUID) (contract.Recorded, erro
 
 // Stream implements contract.Store.
 func (s *Store) Stream(ctx context.Context, stream string) iter.Seq2[contract.Recorded, error] {
+	return s.StreamFrom(ctx, stream, 1)
+}
+
+// StreamFrom implements contract.Resumer.
+func (s *Store) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
 	return func(yield func(contract.Recorded, error) bool) {
-		last := int64(0)
+		last := max(0, version-1)
 		for full := true; full; {
 			page, err := s.readPlaced(ctx, selectStream, stream, last, pageSize)
 			if err != nil {

@@ -133,7 +133,10 @@ type Store struct {
 	running sync.WaitGroup
 }
 
-var _ contract.Atomic = (*Store)(nil)
+var (
+	_ contract.Atomic  = (*Store)(nil)
+	_ contract.Resumer = (*Store)(nil)
+)
 
 // However many appends wait for an open transaction, the pool has connections left for readers: the
 // singles hold at most maxSingles, the committers one each, and the sequencer one.

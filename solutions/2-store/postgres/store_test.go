@@ -31,7 +31,7 @@ func TestOffload(t *testing.T) {
 }
 
 func fixture(t *testing.T) storetest.Fixture {
-	return storetest.Fixture{Atomic: true, Open: func(
+	return storetest.Fixture{Atomic: true, Resumes: true, Open: func(
 		c check.T, clock contract.Clock,
 	) storetest.Log {
 		dsn, schema := stacktest.Schema(t)

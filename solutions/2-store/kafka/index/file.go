@@ -27,6 +27,7 @@ type file struct {
 	events  int      // in the tail
 	writeAt int      // number of events in the tail at which it is written
 	ends    map[string]fileEnd
+	marks   map[string][]Digest // of a stream, after each markEvery events
 	ids     ids
 	last    *contract.Recorded // the latest event; nil before the first
 }
@@ -43,6 +44,17 @@ type End struct {
 type fileEnd struct {
 	End
 	last int64
+}
+
+// markEvery is the number of events between two digests of a stream that are kept in memory. A part
+// of a stream is verified from such a digest on.
+const markEvery = 256
+
+// setEnd notes the end of a stream, whose last event was added.
+func (f *file) setEnd(stream string, end fileEnd) {
+	if f.ends[stream] = end; end.Version%markEvery == 0 {
+		f.marks[stream] = append(f.marks[stream], end.Digest)
+	}
 }
 
 // ids are the positions of frames, by a hash of their events' ids. Two ids have one hash about once
@@ -65,6 +77,7 @@ func newFile(o Options) *file {
 func (f *file) clear() {
 	f.written, f.tail, f.events, f.writeAt = 0, header(f.opts.Log), 0, f.opts.Unwritten
 	f.ends, f.ids = map[string]fileEnd{}, ids{maphash.MakeSeed(), map[uint64]int64{}}
+	f.marks = map[string][]Digest{}
 	f.last = nil
 }
 
@@ -150,7 +163,8 @@ func (f *file) load() error {
 		}
 		end.Version++
 		end.Ended, end.Digest, end.last = found.ends, roll(end.Digest, found.entry), at
-		f.ends[found.stream], f.ids.at[f.ids.hash(found.id)] = end, at
+		f.setEnd(found.stream, end)
+		f.ids.at[f.ids.hash(found.id)] = at
 		at, last = at+int64(len(b)), at
 	}
 	f.written, f.tail = at, nil
@@ -185,7 +199,8 @@ func (f *file) add(entries []*Entry) {
 	for _, e := range entries {
 		at := f.written + int64(len(f.tail))
 		f.tail = appendFrame(f.tail, e, f.ends[e.Stream].last)
-		f.ends[e.Stream], f.ids.at[f.ids.hash(e.ID)] = fileEnd{e.End(), at}, at
+		f.setEnd(e.Stream, fileEnd{e.End(), at})
+		f.ids.at[f.ids.hash(e.ID)] = at
 		f.last = &e.Recorded
 	}
 	f.events += len(entries)
@@ -320,12 +335,16 @@ func (f *file) verified(found frame) (frame, error) {
 	return frames[i], nil
 }
 
-// frames returns the frames of a stream in version order. It finds them from the last to the first,
-// each before the one that it was found by: after a frame on the disk there is none in memory.
-// The error of a stream that does not have the digest of its end is ErrUnusable.
-func (f *file) frames(stream string) ([]frame, error) {
+// frames returns the frames of a stream in version order.
+func (f *file) frames(stream string) ([]frame, error) { return f.framesFrom(stream, 0) }
+
+// framesFrom returns the frames of a stream after its first n marks, in version order. It finds
+// them from the last to the first, each before the one that it was found by: after a frame on the
+// disk there is none in memory. The error of a stream that does not have the digest of its end is
+// ErrUnusable.
+func (f *file) framesFrom(stream string, n int64) ([]frame, error) {
 	end := f.ends[stream]
-	frames := make([]frame, end.Version)
+	frames := make([]frame, end.Version-n*markEvery)
 	at := end.last
 	for i := len(frames) - 1; i >= 0; i-- {
 		var err error
@@ -342,6 +361,9 @@ func (f *file) frames(stream string) ([]frame, error) {
 		return frames, nil // all are in memory, and cannot have been changed
 	}
 	var digest Digest
+	if n > 0 {
+		digest = f.marks[stream][n-1]
+	}
 	for _, found := range frames {
 		digest = roll(digest, found.entry)
 	}
@@ -370,12 +392,15 @@ func (f *file) had(stream string, end End) (had bool, onDisk int64, err error) {
 	return had && end.Version >= onDisk, onDisk, nil
 }
 
-// stream returns the events of a stream in version order.
-func (f *file) stream(name string) ([]contract.Recorded, error) {
-	frames, err := f.frames(name)
+// stream returns the events of a stream from a version on, in version order. It reads at most
+// markEvery events before that version.
+func (f *file) stream(name string, from int64) ([]contract.Recorded, error) {
+	n := min(max(0, from-1)/markEvery, int64(len(f.marks[name])))
+	frames, err := f.framesFrom(name, n)
 	if err != nil {
 		return nil, err
 	}
+	frames = frames[min(max(0, from-1-n*markEvery), int64(len(frames))):]
 	events := make([]contract.Recorded, len(frames))
 	for i, found := range frames {
 		if events[i], err = f.decode(found); err != nil {
@@ -387,11 +412,11 @@ func (f *file) stream(name string) ([]contract.Recorded, error) {
 
 // lastOf returns the last event of a stream that exists.
 func (f *file) lastOf(stream string) (e contract.Recorded, err error) {
-	frames, err := f.frames(stream)
+	events, err := f.stream(stream, f.ends[stream].Version)
 	if err != nil {
 		return e, err
 	}
-	return f.decode(frames[len(frames)-1])
+	return events[0], nil
 }
 
 // event returns the event of the frame at a position, which nothing but its checksum confirms.

@@ -27,7 +27,7 @@ func TestStreamSeesWholeBatches(t *testing.T) {
 	go func() {
 		defer close(torn)
 		for !over.Load() {
-			events, err := p.Stream(name)
+			events, err := p.Stream(name, 1)
 			if err != nil || len(events)%size != 0 {
 				torn <- fmt.Errorf("%d events: %w", len(events), err)
 				return
@@ -77,7 +77,7 @@ func TestEventsAreFoundInMemoryAndInTheFile(t *testing.T) {
 			require.True(t, ok, "event %d of %d", slices.Index(ids, id), i)
 		}
 	}
-	stream, err := p.Stream(name)
+	stream, err := p.Stream(name, 1)
 	require.NoError(t, err)
 	require.Len(t, stream, events)
 	require.NoError(t, p.Close())
@@ -126,7 +126,7 @@ func TestFailedWriteKeepsItsEvents(t *testing.T) {
 	why, err := p.Load()
 	require.NoError(t, errors.Join(why, err))
 	p.Serve()
-	events, err := p.Stream("trade/UTI-1")
+	events, err := p.Stream("trade/UTI-1", 1)
 	require.NoError(t, err)
 	require.Len(t, events, 12)
 	require.NoError(t, p.Close())
@@ -273,13 +273,42 @@ func TestWayBackNeverGoesForward(t *testing.T) {
 		binary.BigEndian.PutUint64(frame[checked+8:], uint64(p.file.written))
 	})
 	for _, read := range []func() error{
-		func() error { _, err := p.file.stream("trade/UTI-1"); return err },
+		func() error { _, err := p.file.stream("trade/UTI-1", 1); return err },
 		func() error { _, _, err := p.file.find(uuid.UUID{2}); return err },
 	} {
 		err := read()
 		require.ErrorIs(t, err, ErrUnusable)
 		require.ErrorIs(t, err, ErrDiffers)
 	}
+	require.NoError(t, p.Close())
+}
+
+// The rest of a long stream is verified from a digest before it: a changed event of it is refused,
+// and the events before that digest are not read.
+func TestRestOfAChangedStreamIsRefused(t *testing.T) {
+	t.Parallel()
+	const name = "trade/UTI-1"
+	p := loaded(t)
+	apply(t, p, 1, 3*markEvery)
+	require.NoError(t, p.FlushIfFull())
+	whole, err := p.file.frames(name)
+	require.NoError(t, err)
+	flip := func(version int) {
+		edit(t, p, whole[version-1].at, func(frame []byte) { frame[len(frame)-1] ^= 1 })
+	}
+	flip(markEvery + 5)
+	for _, from := range []int64{2*markEvery + 1, 3 * markEvery, 3*markEvery + 1, 5 * markEvery} {
+		rest, err := p.file.stream(name, from)
+		require.NoError(t, err)
+		require.Len(t, rest, int(max(0, 3*markEvery+1-from)))
+	}
+	for _, from := range []int64{1, markEvery, markEvery + 6, 2 * markEvery} {
+		_, err := p.file.stream(name, from)
+		require.ErrorIs(t, err, ErrDiffers, "from version %d", from)
+	}
+	flip(2*markEvery + 5)
+	_, err = p.file.stream(name, 3*markEvery)
+	require.ErrorIs(t, err, ErrDiffers)
 	require.NoError(t, p.Close())
 }
 

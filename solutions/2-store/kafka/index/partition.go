@@ -221,10 +221,10 @@ func (p *Partition) End(stream string) (End, error) {
 }
 
 // Stream returns the events of a stream in version order.
-func (p *Partition) Stream(name string) (events []contract.Recorded, err error) {
+func (p *Partition) Stream(name string, from int64) (events []contract.Recorded, err error) {
 	p.mu.RLock()
 	if err = p.cannotAnswer(); err == nil {
-		events, err = p.file.stream(name)
+		events, err = p.file.stream(name, from)
 	}
 	if err == nil && !p.served {
 		err = errNotServed
