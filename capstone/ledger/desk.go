@@ -26,6 +26,12 @@ type Desk struct {
 	Zone   *time.Location
 	Source string // of the events: the file or client that their commands came from
 
+	// Snapshots keep the states of accounts with long histories; nil for none. A snapshot is due
+	// after every so many events of its account; 0 means DefaultEvery.
+	Snapshots Snapshots
+	Every     int64
+	Warn      func(error) // of a snapshot that is not used or not written; nil ignores them
+
 	// known has the Account or Period of a stream, up to the last version that this desk saw.
 	// Another process may have appended since: then the append conflicts, and the desk reads again.
 	known sync.Map
@@ -120,8 +126,8 @@ func (d *Desk) try(ctx context.Context, cmd Command, isNew bool) (Outcome, error
 	return d.append(ctx, s, cmd, decision)
 }
 
-// allows reports whether cmd would be accepted now. It records nothing.
-func (d *Desk) allows(ctx context.Context, cmd Command) (bool, error) {
+// Allows reports whether cmd would be accepted now. It records nothing.
+func (d *Desk) Allows(ctx context.Context, cmd Command) (bool, error) {
 	s, unlock, err := d.load(ctx, cmd, false)
 	if err != nil {
 		return false, err
@@ -191,7 +197,15 @@ func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
 		s.remembered = true
 		return nil
 	}
-	for r, err := range d.Log.Stream(ctx, stream) {
+	account, from, err := d.resume(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if from > 1 {
+		s.Accounts[name] = account
+	}
+	var last contract.Event
+	for r, err := range contract.StreamFrom(ctx, d.Log, stream, from) {
 		if err != nil {
 			return err
 		}
@@ -200,7 +214,9 @@ func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
 			return err
 		}
 		s.Evolve(f)
+		last = r.Event
 	}
+	d.snapshot(s, last)
 	d.keep(s, stream)
 	return nil
 }
@@ -286,6 +302,7 @@ func (d *Desk) took(s *State, cmd Command, decision Decision, appends []contract
 	}
 	for _, a := range appends {
 		if !again {
+			d.snapshot(s, a.Events[len(a.Events)-1])
 			d.keep(s, a.Stream)
 		}
 	}

@@ -252,7 +252,7 @@ func (p *Poster) fits(ctx context.Context, of toPost) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return p.Desk.allows(ctx, p.command(of, "", effective, entry))
+	return p.Desk.Allows(ctx, p.command(of, "", effective, entry))
 }
 
 // waitNoMore takes an entry off the exceptions.

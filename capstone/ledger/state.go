@@ -25,6 +25,7 @@ type Account struct {
 	Version  int64         // of its stream
 	Balance  trade.Decimal // at the end of all times, in which debits are positive
 	movement []movement    // of an account with a floor, by effective time
+	saved    int64         // version of its latest snapshot
 }
 
 // A movement is the change of a balance at a time. It counts on the normal side of the account.

@@ -60,6 +60,9 @@ func (f CursorFile) remove() error {
 // ReplayProgress returns the folder for the progress of a replay.
 func (d *Dir) ReplayProgress() Progress { return Progress(filepath.Join(d.path, "replay")) }
 
+// AccountSnapshots returns the folder for the states of accounts with long histories.
+func (d *Dir) AccountSnapshots() Progress { return Progress(filepath.Join(d.path, "accounts")) }
+
 // Progress is a folder of files that may be lost.
 type Progress string
 

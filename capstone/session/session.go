@@ -306,6 +306,12 @@ func (s *Session) Resuming() (r replay.Resumer, err error) {
 	}, nil
 }
 
+// AccountSnapshots returns the folder for the states of accounts with long histories.
+func (s *Session) AccountSnapshots() logdir.Progress { return s.dir.AccountSnapshots() }
+
+// Warn logs a warning.
+func (s *Session) Warn(err error) { s.config.logger().Warn(err.Error()) }
+
 // System returns the flow over the log. Its read model, snapshots and auditor are left to the
 // caller.
 func (s *Session) System() *capstone.System {

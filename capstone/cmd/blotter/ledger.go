@@ -17,6 +17,8 @@ import (
 
 // ledgerCmd has the commands about the books.
 type ledgerCmd struct {
+	SnapshotEvery int64 `help:"${ledger_snapshot_every}" default:"1000" placeholder:"EVENTS"`
+
 	Apply      ledgerApplyCmd      `cmd:"" help:"Send the commands in a file to their ledgers."`
 	Post       ledgerPostCmd       `cmd:"" help:"Post the trades of the log into a ledger."`
 	Adopt      ledgerAdoptCmd      `cmd:"" help:"Post by another version of the posting rules."`
@@ -51,7 +53,11 @@ func (a *app) book(ctx context.Context, s *session.Session, source string) (*led
 	if err != nil {
 		return nil, &usageError{"--zone: " + err.Error(), "name one of these"}
 	}
-	return &ledger.Desk{Log: atomic, Codec: codec, Zone: zone, Source: source}, nil
+	if a.cli.Ledger.SnapshotEvery < 0 {
+		return nil, &usageError{"--snapshot-every is less than zero", "such as 1000"}
+	}
+	return &ledger.Desk{Log: atomic, Codec: codec, Zone: zone, Source: source,
+		Snapshots: s.AccountSnapshots(), Every: a.cli.Ledger.SnapshotEvery, Warn: s.Warn}, nil
 }
 
 type ledgerApplyCmd struct {

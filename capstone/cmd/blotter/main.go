@@ -192,11 +192,12 @@ var longHelp = map[string]string{
 	"completion":     "Print a script that completes command lines: for bash, zsh or fish.",
 	"chaos":          "Kill processes that write a new log; exit 1 names the broken rule.",
 
-	"ledger_exceptions":    "List the entries of the trades that the ledger refuses.",
-	"ledger_publish":       "Send the new events of all ledgers to other systems, by Kafka.",
-	"ledger_publish_again": "Send all events again, with the same ids.",
-	"ledger_reconcile":     "Compare the ledger with the trades; exit 1 names the difference.",
-	"ledger_what_if":       "Show the balances that other posting rules change; write nothing.",
+	"ledger_exceptions":     "List the entries of the trades that the ledger refuses.",
+	"ledger_publish":        "Send the new events of all ledgers to other systems, by Kafka.",
+	"ledger_publish_again":  "Send all events again, with the same ids.",
+	"ledger_reconcile":      "Compare the ledger with the trades; exit 1 names the difference.",
+	"ledger_what_if":        "Show the balances that other posting rules change; write nothing.",
+	"ledger_snapshot_every": "Events of an account after which its next snapshot is written.",
 
 	"exposure_move": "Show the P&L of the price move between two days, such as " +
 		"2025-01-15..yesterday, on the delta of today.",
