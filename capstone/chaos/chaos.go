@@ -24,6 +24,8 @@ type Options struct {
 	// Interrupt kills the broker or the database and starts it again. It is nil where the stack
 	// cannot do that.
 	Interrupt func(context.Context) error
+	// State asks the service at an address for its state; nil if the writers are no services.
+	State func(ctx context.Context, address string) (State, error)
 	// Step is called with the name of each step.
 	Step func(name string)
 	// OnFault is called after each fault.
@@ -66,6 +68,12 @@ func (r *run) do(ctx context.Context) error {
 	if err := r.disturb(ctx); err != nil {
 		return errors.Join(err, r.disband(true))
 	}
+	if r.State != nil {
+		r.Step("asking the services for their state")
+		if err := r.state(ctx); err != nil {
+			return errors.Join(err, r.disband(true))
+		}
+	}
 	r.Step("reading the log")
 	if err := r.disband(false); err != nil {
 		return err
@@ -97,7 +105,8 @@ func (r *run) disturb(ctx context.Context) error {
 	defer done()
 	var clients sync.WaitGroup
 	for i := range r.Clients {
-		c := &client{number: i, seed: r.Seed, crew: r.crew, board: r.board}
+		c := &client{number: i, seed: r.Seed, crew: r.crew, board: r.board,
+			plain: r.Services}
 		clients.Go(func() {
 			if err := c.work(ctx, until); err != nil {
 				cancel(err)
@@ -105,7 +114,7 @@ func (r *run) disturb(ctx context.Context) error {
 		})
 	}
 	n := &nemesis{
-		crew: r.crew, board: r.board, number: r.Clients, seed: r.Seed,
+		crew: r.crew, board: r.board, number: r.Clients, seed: r.Seed, plain: r.Services,
 		hold: r.Hold, interrupt: r.Interrupt, onFault: r.OnFault,
 	}
 	err := n.work(ctx, Faults(r.Seed, r.Kills, r.sorts()...))
@@ -118,11 +127,40 @@ func (r *run) disturb(ctx context.Context) error {
 }
 
 func (r *run) sorts() []Blow {
-	sorts := []Blow{Stall, Replace}
+	sorts := []Blow{Stall}
+	if !r.Services { // the lock of a data folder keeps a second service out
+		sorts = append(sorts, Replace)
+	}
 	if r.Interrupt != nil {
 		sorts = append(sorts, Away)
 	}
 	return sorts
+}
+
+// state adds the states of the services, after their read models have all acknowledged events and
+// agree. Judge reports a difference that remains.
+func (r *run) state(ctx context.Context) error {
+	up, writers, _, _ := r.crew.look(true)
+	states := make([]State, len(up))
+	for began := time.Now(); ; wait(ctx, longBreath) {
+		agree := true
+		for i, m := range up {
+			var err error
+			if states[i], err = r.State(ctx, m.address); err != nil {
+				return fmt.Errorf("state of %s: %w", writers[i].name, err)
+			}
+			agree = agree && states[i] == states[0] && states[i].Equal &&
+				states[i].Events >= r.board.acknowledged.Load()
+		}
+		if agree || time.Since(began) > answerTime {
+			break
+		}
+	}
+	for i, s := range states {
+		s.Writer = writers[i].name
+		r.history.add(Entry{State: &s})
+	}
+	return nil
 }
 
 // disband ends all writers: it lets them finish, or kills them at once.

@@ -94,7 +94,8 @@ type client struct {
 	seed   uint64
 	crew   *crew
 	board  *board
-	made   int // the number of events sent
+	plain  bool // one event each, at any version
+	made   int  // the number of events sent
 }
 
 const (
@@ -122,6 +123,9 @@ func (c *client) work(ctx, until context.Context) error {
 }
 
 func (c *client) do(ctx, until context.Context, t Task) error {
+	if c.plain {
+		t.Batch, t.Any = 1, true
+	}
 	stream, version := c.board.stream(t.Slot)
 	r := Request{Kind: t.Kind, Stream: stream}
 	switch t.Kind {

@@ -36,14 +36,19 @@ type Counts struct {
 	Moved       int     `json:"moved"`
 	MovedMedian float64 `json:"moved_median_s"`
 	MovedMost   float64 `json:"moved_most_s"`
-	Folded      int     `json:"folded"` // digests of readers
-	Digest      string  `json:"digest"` // of the log
+	Folded      int     `json:"folded"`           // digests of readers
+	Digest      string  `json:"digest"`           // of the log
+	States      int     `json:"states,omitempty"` // states of services
+	State       string  `json:"state,omitempty"`  // the digest of the first one
 }
 
 func (e *evidence) counts() Counts {
 	c := Counts{
 		Appends: len(e.batches), Events: len(e.log), Streams: len(e.stream), Fed: len(e.fed),
 		Folded: len(e.folded), Digest: digestOf(e.log),
+	}
+	if c.States = len(e.states); c.States > 0 {
+		c.State = e.states[0].Digest
 	}
 	takeovers, moves := e.takeovers()
 	c.Takeovers, c.Moved = takeovers, len(moves)
@@ -195,4 +200,8 @@ func (c Counts) Show(w io.Writer, run Run) {
 	}
 	row("log", "%d events in %d streams; the feed gave %d", c.Events, c.Streams, c.Fed)
 	row("digest", "%s, of the log and of %d more readers", c.Digest, c.Folded)
+	if c.States > 0 {
+		row("state", "%s, of a replay and of the read model, asked of %d services",
+			c.State, c.States)
+	}
 }

@@ -46,5 +46,16 @@ func checkAgreed(e *evidence) (bad []Violation) {
 			bad = append(bad, Violation{Rule: Agreed, What: what})
 		}
 	}
+	for _, s := range e.states {
+		switch first := e.states[0]; {
+		case !s.Equal:
+			bad = append(bad, Violation{Rule: Agreed,
+				What: "the read model of " + s.Writer + " is not equal to a replay"})
+		case s.Digest != first.Digest || s.Events != first.Events:
+			bad = append(bad, Violation{Rule: Agreed, What: fmt.Sprintf(
+				"%s replays %d events to the state %s, and %s %d events to %s",
+				s.Writer, s.Events, s.Digest, first.Writer, first.Events, first.Digest)})
+		}
+	}
 	return bad
 }

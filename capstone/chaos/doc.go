@@ -13,6 +13,9 @@
 //	away     the broker (one of several) or the database is killed and started again, where the
 //	         stack can do that
 //
+// Writers may be services (Run.Services): they take commands over HTTP, and each has a data folder
+// of its own. None of them is replaced: the lock of the folder keeps a second process out.
+//
 // This process adds every question and every answer to a History, so no part of the history is
 // lost when a writer is killed. A reader follows the feed during the whole run. At the end the
 // whole log is read, once by an owner and once by each of several readers. Judge then checks the

@@ -24,6 +24,7 @@ type Entry struct {
 	Fed    *Seen         `json:"fed,omitempty"`
 	Logged *Seen         `json:"logged,omitempty"`
 	Folded string        `json:"folded,omitempty"` // the digest of a reader that read the whole log
+	State  *State        `json:"state,omitempty"`
 }
 
 // A Run describes a run. It is the first entry.
@@ -35,6 +36,9 @@ type Run struct {
 	Clients int    `json:"clients"`
 	Kills   int    `json:"kills"`
 	Owned   bool   `json:"owned"` // a partition has one owner, which loses it when stalled (Kafka)
+	// Services: the writers are services, which take commands. A command is one event, at any
+	// version of its stream.
+	Services bool `json:"services,omitempty"`
 }
 
 // An Invoke is the beginning of one attempt at an operation.
@@ -99,6 +103,14 @@ type AppliedFault struct {
 	Woken bool   `json:"woken,omitempty"`
 }
 
+// A State is the answer of a service, after the last fault, to the question for its state.
+type State struct {
+	Writer string `json:"writer,omitempty"`
+	Events int64  `json:"events"`
+	Equal  bool   `json:"equal"`  // the read model is equal to a replay of the log
+	Digest string `json:"digest"` // of the replay
+}
+
 // namespace is the namespace of the event ids of a seed.
 var namespace = uuid.MustParse("6a1c1f0e-9d0f-4b7e-8f37-0c6f2f6d1b11")
 
@@ -107,10 +119,10 @@ func idOf(seed uint64, client, n int) uuid.UUID {
 	return uuid.NewSHA1(namespace, fmt.Appendf(nil, "%d/%d/%d", seed, client, n))
 }
 
-// event returns the event with an id. The id determines the content, so a request need not carry
+// Event returns the event with an id. The id determines the content, so a request need not carry
 // it, and any reader can tell whether it was altered. Some events are small, some take a page of a
 // file.
-func event(stream string, id uuid.UUID) contract.Event {
+func Event(stream string, id uuid.UUID) contract.Event {
 	return contract.Event{
 		ID: id, Stream: stream, Type: "trade.amended", Schema: 1,
 		EffectiveAt: time.Date(2025, 3, 30, 12, 0, int(id[1]), 0, time.UTC),
@@ -125,7 +137,7 @@ func seen(e contract.Recorded) Seen {
 	return Seen{
 		ID: e.ID, Stream: e.Stream, Version: e.Version, RecordedAt: e.RecordedAt,
 		Position: e.Position,
-		Altered:  e.ContentDigest() != event(e.Stream, e.ID).ContentDigest(),
+		Altered:  e.ContentDigest() != Event(e.Stream, e.ID).ContentDigest(),
 	}
 }
 

@@ -41,7 +41,8 @@ const (
 	// Fed: the live feed gave each event of the log once, those of a stream in the order of their
 	// versions, and no other event.
 	Fed Rule = "fed"
-	// Agreed: every reader of the whole log folds it to one digest.
+	// Agreed: every reader of the whole log folds it to one digest. Every service replays the log
+	// to one state, and its read model is equal to that.
 	Agreed Rule = "agreed"
 	// Shut: a batch is not in the log if every attempt was answered as certainly not recorded
 	// (fenced, owned elsewhere, in conflict).
@@ -133,6 +134,7 @@ type evidence struct {
 	stream   map[string][]uuid.UUID // the ids of a stream, in the order of the log
 	fed      []Seen
 	folded   []string // digests
+	states   []State
 	faults   []AppliedFault
 	stops    map[string][]span // by writer, in order
 	killed   map[string]int64  // by writer, the time of the kill
@@ -169,6 +171,8 @@ func collect(entries []Entry) *evidence {
 			e.fed = append(e.fed, *entry.Fed)
 		case entry.Folded != "":
 			e.folded = append(e.folded, entry.Folded)
+		case entry.State != nil:
+			e.states = append(e.states, *entry.State)
 		}
 	}
 	e.streams = slices.Sorted(maps.Keys(streams))

@@ -296,6 +296,15 @@ var flawsOfTheLog = map[string]flaw{
 var flawsOfTheFeed = map[string]flaw{
 	"reader folds another log": {func(h *tape) { h.add(chaos.Entry{Folded: "ab"}) }, chaos.Agreed,
 		"reader 1 folds the log to ab, and not to dd06"},
+	"services of two states": {func(h *tape) {
+		one := chaos.State{Writer: "one#1", Events: 7, Equal: true, Digest: "ab"}
+		two := chaos.State{Writer: "two#1", Events: 7, Equal: true, Digest: "cd"}
+		h.add(chaos.Entry{State: &one})
+		h.add(chaos.Entry{State: &two})
+	}, chaos.Agreed, "two#1 replays 7 events to the state cd, and one#1 7 events to ab"},
+	"read model unlike a replay": {func(h *tape) {
+		h.add(chaos.Entry{State: &chaos.State{Writer: "one#1", Events: 7, Digest: "ab"}})
+	}, chaos.Agreed, "the read model of one#1 is not equal to a replay"},
 	"feed gives another time": {
 		func(h *tape) { h.lastFed().RecordedAt = recordedAt(9) }, chaos.Fed, "the log differs"},
 	"feed gives an event twice": {

@@ -17,6 +17,7 @@ type nemesis struct {
 	board     *board
 	number    int // its client number, for the appends to stalled processes
 	seed      uint64
+	plain     bool          // its appends are one event each, at any version
 	hold      time.Duration // the least time that a stalled process is stopped
 	interrupt func(context.Context) error
 	onFault   func()
@@ -125,10 +126,13 @@ func (n *nemesis) sendLate(w *writer) {
 	for slot := range slots {
 		stream, version := n.board.stream(slot)
 		r := Request{Kind: Append, Stream: stream, Expected: version}
-		if slot%2 == 0 {
+		if slot%2 == 0 || n.plain {
 			r.Expected = contract.Any
 		}
 		r.IDs = []uuid.UUID{idOf(n.seed, n.number, n.made), idOf(n.seed, n.number, n.made+1)}
+		if n.plain {
+			r.IDs = r.IDs[:1]
+		}
 		n.made += len(r.IDs)
 		w.ask(n.number, r)
 	}

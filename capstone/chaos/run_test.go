@@ -52,6 +52,35 @@ func TestSoundStorePasses(t *testing.T) {
 	require.Equal(t, 3, v.Counts.Folded, "readers with the digest of the log")
 }
 
+// Services take one event at a time, at any version, and are not replaced. They are asked for their
+// state until it has all acknowledged events.
+func TestServicesGetCommands(t *testing.T) {
+	t.Parallel()
+	o := options(1, memory.New(clock))
+	o.Services = true
+	var asked atomic.Int32
+	o.State = func(context.Context, string) (chaos.State, error) {
+		s := chaos.State{Events: 1 << 40, Equal: true, Digest: "ab"}
+		if asked.Add(1) < 4 {
+			s.Events = 0
+		}
+		return s, nil
+	}
+	entries, err := chaos.Do(t.Context(), o)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if e.Invoke != nil && e.Invoke.Kind == chaos.Append {
+			require.Len(t, e.Invoke.IDs, 1)
+			require.EqualValues(t, contract.Any, e.Invoke.Expected)
+		}
+	}
+	v := chaos.Judge(entries, limit)
+	require.Empty(t, v.Violations)
+	require.Equal(t, []int{1, 0, 1}, []int{v.Counts.Stalls, v.Counts.Replaced, v.Counts.Away})
+	require.Equal(t, 3, v.Counts.States)
+	require.EqualValues(t, 6, asked.Load())
+}
+
 func TestUnsoundStoresAreFound(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

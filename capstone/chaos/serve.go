@@ -5,16 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"sync"
+
+	"github.com/google/uuid"
 
 	"example.com/blotter/labs/kit/contract"
 )
+
+// Streams is the part of a contract.Store that clients use.
+type Streams interface {
+	Append(context.Context, string, int64, ...contract.Event) ([]contract.Receipt, error)
+	Find(context.Context, uuid.UUID) (contract.Recorded, error)
+	Stream(context.Context, string) iter.Seq2[contract.Recorded, error]
+}
 
 // Serve is a writer: it answers the requests on in, many at a time, until in ends, and waits for
 // the last answer. Its first answer says that it has started. An error that is one of unsure means
 // that the outcome of an append is unknown, although the error may also be contract.ErrFenced.
 func Serve(
-	ctx context.Context, store contract.Store, in io.Reader, out io.Writer, unsure ...error,
+	ctx context.Context, store Streams, in io.Reader, out io.Writer, unsure ...error,
 ) error {
 	w := &server{store: store, unsure: unsure, out: json.NewEncoder(out)}
 	if err := w.answer(Return{Outcome: OK}); err != nil {
@@ -37,7 +47,7 @@ func Serve(
 }
 
 type server struct {
-	store  contract.Store
+	store  Streams
 	unsure []error
 
 	mu  sync.Mutex
@@ -65,7 +75,7 @@ func (w *server) do(ctx context.Context, r Request) (Return, error) {
 	case Append:
 		var batch []contract.Event
 		for _, id := range r.IDs {
-			batch = append(batch, event(r.Stream, id))
+			batch = append(batch, Event(r.Stream, id))
 		}
 		receipts, err := w.store.Append(ctx, r.Stream, r.Expected, batch...)
 		answer.Receipts = receipts

@@ -29,6 +29,7 @@ type Problem struct {
 
 	Rule    string   `json:"rule,omitempty"`    // the broken rule; its text is stable
 	Field   string   `json:"field,omitempty"`   // of a line that is no command
+	Owner   string   `json:"owner,omitempty"`   // the process that has the partition
 	Hint    string   `json:"hint,omitempty"`    // the way past the problem
 	Outcome *Outcome `json:"outcome,omitempty"` // that is on record
 	Answer  any      `json:"answer,omitempty"`  // the findings of a query whose answer is no

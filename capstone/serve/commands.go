@@ -259,6 +259,9 @@ func (s *Server) failed(ctx context.Context, err error) error {
 	}
 	if capstone.IsElsewhere(err) {
 		p.Status, p.Detail = http.StatusMisdirectedRequest, err.Error()
+		if other := new(contract.NotOwnerError); errors.As(err, &other) {
+			p.Owner = other.Owner
+		}
 		p.Hint = "send the same request to the service of that process"
 	}
 	return p.titled()

@@ -114,6 +114,7 @@ func TestTwoServicesShareALog(t *testing.T) {
 				elsewhere = i
 				require.Contains(t, w.Body.String(), `is owned by \"127.0.0.1:700`)
 				require.Contains(t, w.Body.String(), "to the service of that process")
+				require.Contains(t, w.Body.String(), `"owner":"127.0.0.1:700`)
 			}
 		}
 		return taken, elsewhere

@@ -25,6 +25,7 @@ type chaosCmd struct {
 	Clients int           `help:"Number of clients, each with one operation at a time." default:"8"`
 	Hold    time.Duration `help:"${chaos_hold}" default:"11s"`
 	Brokers int           `help:"${chaos_brokers}" default:"1"`
+	Serve   bool          `help:"${chaos_serve}"`
 	History string        `help:"${chaos_history}" placeholder:"FILE"`
 	Judge   string        `help:"Run nothing: judge this history." placeholder:"FILE" xor:"judge"`
 	Limit   time.Duration `help:"${chaos_limit}" default:"1m"`
@@ -42,6 +43,10 @@ func (c *chaosCmd) Run(ctx context.Context, a *app) error {
 	if c.Brokers < 1 || c.Brokers > 1 && (a.cli.Stack != "containers" || a.cli.Store != "kafka") {
 		return &usageError{"several brokers need --stack containers and --store kafka",
 			"see: blotter chaos --help"}
+	}
+	if c.Serve && a.cli.Store != "kafka" {
+		return &usageError{"services share the partitions of a log in Kafka",
+			"add --store kafka"}
 	}
 	if c.Seed == 0 {
 		c.Seed = drawSeed()
@@ -107,14 +112,18 @@ func (c *chaosCmd) prepare(ctx context.Context, a *app) (o chaos.Options, err er
 		Store: store.Name, Endpoint: at, Dir: dir.Index(),
 		Name: dir.Settings().Name, Partitions: dir.Settings().Partitions,
 	}
-	return chaos.Options{
+	o = chaos.Options{
 		Run: chaos.Run{
 			Store: store.Name, Stack: a.cli.Stack, Seed: c.Seed, Writers: c.Writers,
-			Clients: c.Clients, Kills: c.Kills, Owned: store.Owned,
+			Clients: c.Clients, Kills: c.Kills, Owned: store.Owned, Services: c.Serve,
 		},
 		Hold: c.Hold, Launch: crew.launch, Read: crew.reader, Last: crew.last,
 		Interrupt: c.interrupter(a, services, store, at),
-	}, err
+	}
+	if err == nil && c.Serve {
+		err = crew.serve(ctx, a, services, &o)
+	}
+	return o, err
 }
 
 // interrupter returns a function that kills the component of the stack that holds the log and
@@ -204,6 +213,9 @@ func (c *chaosCmd) command(a *app) string {
 	command := fmt.Sprintf("blotter --stack %s --store %s --partitions %d "+
 		"chaos --seed %d --kills %d --writers %d --clients %d --hold %v",
 		a.cli.Stack, a.cli.Store, a.cli.Partitions, c.Seed, c.Kills, c.Writers, c.Clients, c.Hold)
+	if c.Serve {
+		command += " --serve"
+	}
 	if c.Brokers > 1 {
 		command += fmt.Sprintf(" --brokers %d", c.Brokers)
 	}
