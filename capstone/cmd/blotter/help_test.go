@@ -23,8 +23,10 @@ func TestHelpShowsOwnFlagsFirst(t *testing.T) {
 			FindAllStringSubmatch(out.String(), -1) {
 			shown = append(shown, flag[1])
 		}
-		for _, flag := range command.Flags {
-			own = append(own, flag.Name)
+		for _, flags := range command.AllFlags(true)[1:] { // the first are global
+			for _, flag := range flags { // of a group of commands, then of the command
+				own = append(own, flag.Name)
+			}
 		}
 		require.Equal(t, own, shown, command.Name)
 

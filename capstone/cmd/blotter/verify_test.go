@@ -29,7 +29,7 @@ func TestRefutedCheckIsAnsweredInJSON(t *testing.T) {
 			})
 		},
 		`{"holds":false,"batches":2,"sealed":0,"since":0,"unanchored":0,"offenders":[],
-			"witnesses":[],"foreign":[{"name":"junk","what":"malformed"}],
+			"witnesses":[],"signers":[],"foreign":[{"name":"junk","what":"malformed"}],
 			"checkpoint":{"origin":"desk.example","size":9,"note":"",
 				"root":"` + strings.Repeat("00", 32) + `"},
 			"fault":{"what":"it was changed","leaf":4,
