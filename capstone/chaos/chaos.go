@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ var errStuck = errors.New("no append was acknowledged")
 func Do(ctx context.Context, o Options) ([]Entry, error) {
 	r := &run{Options: o, history: NewHistory(o.Run), board: newBoard()}
 	r.crew = newCrew(o.Launch, r.history, o.Writers)
-	r.crew.away = o.Interrupt != nil
+	r.crew.away = o.Interrupt != nil || o.Services // a service needs more parts of the stack
 	r.feed = &feed{open: o.Read, history: r.history}
 	err := r.do(ctx)
 	return r.history.Entries(), err
@@ -141,26 +142,41 @@ func (r *run) sorts() []Blow {
 // agree. Judge reports a difference that remains.
 func (r *run) state(ctx context.Context) error {
 	up, writers, _, _ := r.crew.look(true)
-	states := make([]State, len(up))
-	for began := time.Now(); ; wait(ctx, longBreath) {
-		agree := true
-		for i, m := range up {
-			var err error
-			if states[i], err = r.State(ctx, m.address); err != nil {
-				return fmt.Errorf("state of %s: %w", writers[i].name, err)
-			}
-			agree = agree && states[i] == states[0] && states[i].Equal &&
-				states[i].Events >= r.board.acknowledged.Load()
-		}
-		if agree || time.Since(began) > answerTime {
-			break
-		}
+	states, err := r.ask(ctx, up)
+	for began := time.Now(); (err != nil || !r.agree(states)) &&
+		ctx.Err() == nil && time.Since(began) < answerTime; {
+		wait(ctx, longBreath)
+		states, err = r.ask(ctx, up)
+	}
+	if err != nil {
+		return err
 	}
 	for i, s := range states {
 		s.Writer = writers[i].name
 		r.history.add(Entry{State: &s})
 	}
 	return nil
+}
+
+// ask asks each service for its state. A service may be busy for a while.
+func (r *run) ask(ctx context.Context, up []*member) (states []State, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for _, m := range up {
+		s, err := r.State(ctx, m.address)
+		if err != nil {
+			return nil, fmt.Errorf("state of %s: %w", m.address, err)
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// agree reports whether the states are equal, and have all acknowledged events.
+func (r *run) agree(states []State) bool {
+	return !slices.ContainsFunc(states, func(s State) bool {
+		return s != states[0] || !s.Equal || s.Events < r.board.acknowledged.Load()
+	})
 }
 
 // disband ends all writers: it lets them finish, or kills them at once.

@@ -72,19 +72,23 @@ func (c *chaosCrew) serve(
 // out.
 type servant struct {
 	chaos.Process
-	cmd *exec.Cmd
-	in  *io.PipeWriter
-	out *io.PipeReader
+	cmd    *exec.Cmd
+	in     *io.PipeWriter
+	out    *io.PipeReader
+	failed error // the reason why it was not asked; read it after out has ended
 }
 
 func (s *servant) Write(b []byte) (int, error) { return s.in.Write(b) }
 func (s *servant) Read(b []byte) (int, error)  { return s.out.Read(b) }
 
-// End interrupts the service: it lets the requests in flight finish, and exits.
+// End interrupts the service: it lets the requests in flight finish, and exits. A service that does
+// not is killed.
 func (s *servant) End() error {
 	_ = s.in.Close()
 	_ = s.cmd.Process.Signal(os.Interrupt) // it may have ended
-	return s.Process.End()
+	patience := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
+	defer patience.Stop()
+	return errors.Join(s.failed, s.Process.End())
 }
 
 // launch starts a service in the data folder of an address.
@@ -105,22 +109,26 @@ func (s *services) launch(address, _ string) (chaos.Process, error) {
 	}
 	requests, in := io.Pipe()
 	out, answers := io.Pipe()
-	go s.relay(address, p, requests, answers)
-	return &servant{p, cmd, in, out}, nil
+	started := &servant{Process: p, cmd: cmd, in: in, out: out}
+	go s.relay(address, started, requests, answers)
+	return started, nil
 }
 
 // relay sends the requests to the service, and returns its answers until the service ends.
 func (s *services) relay(
-	address string, output io.Reader, requests *io.PipeReader, answers *io.PipeWriter,
+	address string, to *servant, requests *io.PipeReader, answers *io.PipeWriter,
 ) {
 	ctx, cancel := context.WithCancel(context.Background())
-	said := bufio.NewReader(output)
+	said := bufio.NewReader(to.Process)
 	_, err := said.ReadString('\n') // it says that it serves
 	var client serviceClient
 	if err == nil {
 		client.at, err = s.meet(address)
 	}
-	if err == nil {
+	if err != nil {
+		to.failed = err
+		_ = to.cmd.Process.Kill() // nobody can ask it
+	} else {
 		go func() {
 			client.addressOf, client.begun = s.addressOf, new(sync.Map)
 			_ = chaos.Serve(ctx, client, requests, answers) // an error means that the run is over
@@ -236,10 +244,10 @@ func (c serviceClient) send(ctx context.Context, command []byte) ([]contract.Rec
 		return []contract.Receipt{r}, nil
 	case http.StatusMisdirectedRequest:
 		return nil, &contract.NotOwnerError{Owner: c.addressOf(answer.Owner)}
-	case http.StatusServiceUnavailable, http.StatusConflict: // it may be recorded
-		return nil, errors.New(answer.Detail)
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return nil, fmt.Errorf("%w: status %d, %s", contract.ErrInvalid, status, answer.Detail)
 	}
-	return nil, fmt.Errorf("%w: status %d, %s", contract.ErrInvalid, status, answer.Detail)
+	return nil, fmt.Errorf("status %d, %s", status, answer.Detail) // it may be recorded
 }
 
 // Find implements chaos.Streams.
@@ -267,7 +275,9 @@ func (c serviceClient) history(
 			Detail string
 		}
 		status, err := c.ask(ctx, "GET", "/v1/history?"+query, nil, &envelope)
-		if err == nil && status != http.StatusOK && status != http.StatusNotFound {
+		nothing := status == http.StatusNotFound && // damage is another reason for this status
+			strings.HasPrefix(envelope.Detail, "nothing was ever recorded")
+		if err == nil && status != http.StatusOK && !nothing {
 			err = fmt.Errorf("status %d, %s", status, envelope.Detail)
 		}
 		if err != nil {

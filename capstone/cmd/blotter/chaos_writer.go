@@ -58,7 +58,8 @@ func (c *chaosCrew) reader(ctx context.Context) (chaos.Log, error) {
 
 const lastAddress = "last"
 
-// last opens the log with the index files of the first writer, which are incomplete or damaged.
+// last opens the log with the index files of the first writer, which are incomplete or damaged. A
+// service keeps its index files elsewhere: after services, the index begins empty.
 func (c *chaosCrew) last(ctx context.Context) (chaos.Log, error) {
 	return c.as(lastAddress, "writer-1.0").open(ctx, false)
 }

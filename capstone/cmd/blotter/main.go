@@ -334,7 +334,7 @@ var longHelp = map[string]string{
 		"For every 25 kills, and at least once, one writer is stalled (SIGSTOP, SIGCONT), " +
 		"one is replaced while it is stalled and, where the stack allows it, " +
 		"the broker or the database is killed.",
-	"chaos_hold":    "Shortest stall of a writer. Its transactions time out after 10 s.",
+	"chaos_hold":    "Shortest stall of a writer. Its session ends after 10 s.",
 	"chaos_brokers": "Brokers of the containers stack. Of several, one at a time is killed.",
 	"chaos_serve":   "The writers are services, and clients send them commands over HTTP.",
 	"chaos_history": "Write the history to this file, as JSON Lines, even if it breaks no rule.",
