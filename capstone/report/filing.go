@@ -14,7 +14,8 @@ import (
 // FilingStreams begins the names of the streams of filings: report/<regime>. All versions of the
 // rules of a regime share its stream: so a message is made once, also if a later version comes into
 // force. Its events are Made, Sent and Answered. A long list of Made or Answered is spread over
-// several events, which are appended together; see Made.Parts.
+// several events, which are appended together; see Made.Parts. Filings from before version 2 of
+// Made are on report/<rule set>: they are read, and nothing is appended there.
 const FilingStreams = "report/"
 
 // Made is the body of the event that a report was made: all messages that were not made before, and
@@ -22,7 +23,7 @@ const FilingStreams = "report/"
 // the same bytes again, and Digest says which: the statement has the digests of all files.
 type Made struct {
 	Name       string    `avro:"name"`  // such as 2025-03-03T17:00:00Z, within the regime
-	Rules      string    `avro:"rules"` // the name of the rule set
+	Rules      string    `avro:"rules"` // the name of the rule set; empty before version 2
 	Known      time.Time `avro:"known_at"`
 	Digest     string    `avro:"digest"` // SHA-256 of the report's statement, hexadecimal
 	Rows       int64     `avro:"rows"`

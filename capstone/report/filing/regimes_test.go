@@ -207,6 +207,41 @@ func TestFilingsFollowTheRegime(t *testing.T) {
 	require.Equal(t, []string{"remit-2014", "remit-2026"}, rules)
 }
 
+// The filings on the stream of a rule set, where all were before version 2 of report.made, are
+// those of its regime, with its name. Later steps are on the stream of the regime.
+func TestFilingsBeforeTheRegimeAreRead(t *testing.T) {
+	t.Parallel()
+	d := market(newDesk(t))
+	const known, later = "2025-03-03T17:00:00Z", "2025-03-04T17:00:00Z"
+	d.do("2025-03-03T09:00:00Z", first, forward("ACME"))
+	d.do("2025-03-03T09:00:00Z", lei+"F2", forward("BETA"))
+	d.flush(known)
+	at := reporttest.At(known).Add(time.Millisecond)
+	old := func(version int64, what, stream string, body domain.Body) {
+		entry := domain.Entry{CommandID: what, Actor: "ops", Reason: "daily", Source: "test",
+			EnteredAt: at}
+		require.NoError(t, filing.Record(contract.At(t.Context(), at.Add(time.Second)), d.log,
+			d.domain, stream, version, entry, body))
+	}
+	old(0, "made", "cftc-v3.2", report.Made{Name: known, Known: at, Due: at, Rows: 1,
+		Exceptions: []report.Lack{{Message: lei + "F2/1/1", Due: at}}})
+	old(1, "sent", "cftc-v3.2", report.Sent{Name: known, To: "sdr"})
+	old(0, "other", "cftc-p43-v3.2", report.Made{Name: "public", Known: at, Due: at})
+	w := d.world(later)
+	require.Len(t, w.Filings.Reports, 1)
+	require.Equal(t, "cftc-v3.2", w.Filings.Reports[0].Rules)
+	require.Equal(t, "sent", w.Filings.Reports[0].Status())
+	require.Zero(t, w.Version)
+
+	d.party("BETA", "5493000IBP32UQZ0KL24")
+	d.record(w.Version, "answered", report.Answered{Name: known, Digest: "digest", Accepted: 1})
+	dir, _ := d.make(later)
+	require.Equal(t, []string{"F2/1/1"}, slices.DeleteFunc(messages(t, dir), isValuation))
+	require.Equal(t, "acknowledged", d.world(later).Filings.Reports[0].Status())
+}
+
+func isValuation(message string) bool { return strings.Contains(message, "/valuation/") }
+
 // keyOf returns the key of the last record in which an element has a text.
 func keyOf(t *testing.T, held filing.Holding, element, text string) (found string) {
 	t.Helper()

@@ -99,6 +99,7 @@ func Open(ctx context.Context, s Source, regime string) (*World, error) {
 		began:  map[string]trade.Event{},
 		curves: map[string][]trade.Event{}, folded: map[curveKey]trade.Curve{}}
 	var facts []report.Fact
+	var old, filed []contract.Recorded
 	err := s.known(ctx, func(r contract.Recorded) (err error) {
 		switch prefix, rest, _ := strings.Cut(r.Stream, "/"); prefix + "/" {
 		case "trade/":
@@ -113,15 +114,29 @@ func Open(ctx context.Context, s Source, regime string) (*World, error) {
 			f, err = FactOf(r)
 			facts = append(facts, f)
 		case report.FilingStreams:
-			if rest == regime {
-				w.Version = r.Version
-				err = take(&w.Filings, r)
+			switch rest {
+			case regime:
+				w.Version, filed = r.Version, append(filed, r)
+			case firstRules(regime):
+				old = append(old, r)
 			}
 		}
 		return err
 	})
+	for _, r := range append(old, filed...) { // on another partition, an old one may be read later
+		if err == nil {
+			err = take(&w.Filings, regime, r)
+		}
+	}
 	w.Reference = report.FoldReference(slices.Values(facts), s.Known)
 	return w, err
+}
+
+// firstRules returns the rule set whose stream, report/<rule set>, has the filings of a regime from
+// before version 2 of report.made. No such stream grows any more.
+func firstRules(regime string) string {
+	return map[string]string{"CFTC": "cftc-v3.2", "CFTC-P43": "cftc-p43-v3.2",
+		"REMIT": "remit-2014", "MIFIR": "mifir-rts22", "RECORDS": "records-2018"}[regime]
 }
 
 // begun remembers an event from which another contract may begin.
@@ -144,12 +159,15 @@ func FactOf(r contract.Recorded) (report.Fact, error) {
 		EffectiveAt: r.EffectiveAt.UTC(), RecordedAt: r.RecordedAt.UTC(), Stated: body}, err
 }
 
-func take(f *report.Filings, r contract.Recorded) error {
+func take(f *report.Filings, regime string, r contract.Recorded) error {
 	var body any
 	var err error
 	switch r.Type {
 	case report.Made{}.EventType():
-		body, err = domain.Decode[report.Made](r)
+		var made report.Made
+		made, err = domain.Decode[report.Made](r)
+		made.Rules = cmp.Or(made.Rules, firstRules(regime))
+		body = made
 	case report.Sent{}.EventType():
 		body, err = domain.Decode[report.Sent](r)
 	case report.Answered{}.EventType():
