@@ -304,7 +304,7 @@ var longHelp = map[string]string{
 	"reconcile_enum":    strings.Join(jobNames(), ","),
 	"reconcile_file": "CSV with the column uti and some of " +
 		strings.Join(reconcile.Columns(), ", ") + "; these are compared.",
-	"serve_report_rules": "Count the late reports of these rule sets, at --check-every.",
+	"serve_report_rules": "Count the late reports of these regimes, at --check-every.",
 
 	"serve_post_ledger": "Post the trades into this ledger as they come; none by default.",
 

@@ -135,6 +135,18 @@ func (r ruled) compared(at time.Time) (reporting.RuleSet, error) {
 		"name one of " + strings.Join(names, ", ") + ", or a regime, such as " + all[0].Regime}
 }
 
+// inForce refuses a rule set that is not in force at a time. The versions of a regime share their
+// reports on record: the version in force would never make the messages of such a report.
+func inForce(all []reporting.RuleSet, set reporting.RuleSet, at time.Time) error {
+	day := trade.DayOf(at.UTC())
+	if now, ok := reporting.InForce(all, set.Regime, day); ok && now.Name == set.Name {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("the rules of %s are not in force on %s: no report under them "+
+		"is put on record", set.Name, day), "name the regime: --rules " + set.Regime +
+		"; --as-known-at makes a report of the past again"}
+}
+
 // world opens the log for a rule set, as known at a time, or at present.
 func (a *app) world(
 	ctx context.Context, r ruled, known moment, access session.Access,
@@ -204,6 +216,9 @@ func (c *reportMakeCmd) Run(ctx context.Context, a *app) error {
 		access = session.Query
 	}
 	q, set, w, err := a.world(ctx, c.ruled, c.AsKnownAt, access)
+	if err == nil && c.AsKnownAt == "" {
+		err = inForce(ruleSets(), set, w.Source.Known)
+	}
 	if err != nil {
 		return err
 	}
@@ -340,7 +355,8 @@ func (c *reportLateCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// lateReports counts the late messages and reports of some rule sets, as report late does.
+// lateReports counts the late messages and reports of some regimes or rule sets, as report late
+// does. The counts are by the given names, which stay the same under a later version.
 func lateReports(
 	s *session.Session, names []string,
 ) (func(context.Context) (map[string]int, error), error) {
@@ -368,7 +384,7 @@ func lateReports(
 			if err != nil {
 				return nil, err
 			}
-			counts[set.Name] = len(late)
+			counts[name] = len(late)
 		}
 		return counts, nil
 	}, nil

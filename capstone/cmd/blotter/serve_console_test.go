@@ -52,7 +52,7 @@ func newVisitor(t *testing.T, store string) *visitor {
 	_, err = s.System().Import(t.Context(), lines.Read(bytes.NewReader(text)),
 		func(r capstone.Result) { require.NoError(t, r.Problem) })
 	require.NoError(t, err)
-	command := &serveCmd{ReportRules: []string{"records-2018"}}
+	command := &serveCmd{ReportRules: []string{"RECORDS"}}
 	server, err := command.server(t.Context(), a, s, "secret", observed{})
 	require.NoError(t, err)
 	return &visitor{server, t, s}
@@ -106,7 +106,7 @@ func (v *visitor) verdicts() {
 	require.Contains(v.t, v.get("/metrics").Body.String(), verified+"1\n")
 	late, err := v.Late(v.t.Context())
 	require.NoError(v.t, err)
-	require.Positive(v.t, late["records-2018"])
+	require.Positive(v.t, late["RECORDS"])
 	_, err = lateReports(v.session, []string{"cftc-v9"})
 	require.ErrorContains(v.t, err, "cftc-v9")
 	_, err = lateReports(v.session, []string{"remit-2026"})
