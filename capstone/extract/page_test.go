@@ -107,6 +107,31 @@ func TestPageChecksItself(t *testing.T) {
 		require.Equal(t, len(test.files) > 0, err != nil, err)
 	}
 
+	// A key with the name and the hash of the held one does not replace it: only the text counts.
+	graft := fmt.Sprintf(`(async () => {
+		const real = readKey, held = %q, id = (await real(%q)).id;
+		readKey = async text => ({...await real(text), ...(text.trim() === held ? {id} : {})});
+		try { return (await readRing(held + "\n\n" + %q)).keys.length; } finally { readKey = real; }
+	})()`, namedKey(t, "held"), key, begins)
+	keys, err := chromedp.Run(browser, chromedp.Evaluate[int](graft, browsertest.Awaited))
+	require.NoError(t, err)
+	require.Equal(t, 1, keys)
+
+	// Without a manifest no file can be checked but its signature, and no fault is the key's.
+	unchecked := slices.DeleteFunc(slices.Sorted(maps.Keys(bundle)), func(path string) bool {
+		return path == "manifest.note"
+	})
+	look(t, browser, bundle, m, key)
+	for _, broken := range []string{"null", `bytesOf("{}")`, `bytesOf("{")`,
+		`bytesOf('{"files":[null],"schemas":[],"checkpoint":{},"counts":{}}')`} {
+		p, err := chromedp.Run(browser, chromedp.Evaluate[checkedPage](
+			`files["manifest.json"] = `+broken+`; run().then(() => `+seen+`)`, browsertest.Awaited))
+		require.NoError(t, err)
+		require.Contains(t, p.Verdict, "does not hold", broken)
+		require.ElementsMatch(t, unchecked, p.Files, broken)
+		require.Len(t, p.Events, int(m.Counts.Events), broken)
+	}
+
 	for _, path := range slices.Sorted(maps.Keys(bundle)) {
 		data := bytes.Clone(bundle[path].Data)
 		data[len(data)/2] ^= 1

@@ -224,16 +224,18 @@ func TestLargeObjectsAreNotRead(t *testing.T) {
 	_, err := open(t, log, archive).Seal(t.Context())
 	require.NoError(t, err)
 	const size = 64<<10 + 1
-	_, err = archive.Client.PutObject(t.Context(), archive.Bucket,
-		archive.Prefix+"checkpoints/000000000999", bytes.NewReader(make([]byte, size)), size,
-		minio.PutObjectOptions{SendContentMd5: true})
-	require.NoError(t, err)
+	for _, name := range []string{"checkpoints/000000000999", "signers/000000000001"} {
+		_, err = archive.Client.PutObject(t.Context(), archive.Bucket, archive.Prefix+name,
+			bytes.NewReader(make([]byte, size)), size, minio.PutObjectOptions{SendContentMd5: true})
+		require.NoError(t, err)
+	}
 	a, passed := passing(t, log, archive)
 	v, err := a.Verify(t.Context())
 	require.NoError(t, err)
 	require.Nil(t, v.Fault)
 	require.Equal(t, map[string]string{
 		"checkpoints/000000000999": "no object of an archive is as large: 65537 bytes",
+		"signers/000000000001":     "no object of an archive is as large: 65537 bytes",
 	}, passed)
 }
 

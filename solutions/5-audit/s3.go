@@ -219,7 +219,8 @@ func refused(err error) bool {
 // contract.MaxLeaf bytes is smaller, and so is the header of DefaultBatch events.
 func largest(name string) int64 {
 	switch {
-	case strings.HasPrefix(name, lastCheckpoint), strings.HasPrefix(name, cosignatureNames):
+	case strings.HasPrefix(name, lastCheckpoint), strings.HasPrefix(name, cosignatureNames),
+		strings.HasPrefix(name, signerNames):
 		return 64 << 10
 	case strings.HasPrefix(name, recordNames):
 		return maxBodies + 32<<20 // for the schemas and lengths

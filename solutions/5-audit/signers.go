@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -39,6 +40,12 @@ const (
 // take a name. It counts for nothing, and the next note gets the next name.
 func signerName(number int) string { return fmt.Sprintf("%s%012d", signerNames, number) }
 
+// isSignerName reports whether a note has this name.
+func isSignerName(name string) bool {
+	number, err := strconv.Atoi(strings.TrimPrefix(name, signerNames))
+	return err == nil && number > 0 && name == signerName(number)
+}
+
 // errSigners is wrapped by every error of a note that changes no signer of this log.
 var errSigners = errors.New("not a cross-signed note of this log")
 
@@ -50,6 +57,7 @@ type Rotation struct {
 	Until int64  `json:"until,omitempty"` // Old signs none of more leaves; 0 while both sign
 
 	old, new note.Verifier
+	sigs     []note.Signature // of the note that was read last
 }
 
 // A Ring is a public key that a reader holds, and the keys that cross-signed notes lead to from it,
@@ -57,9 +65,16 @@ type Rotation struct {
 // all its keys. Of two notes with other successors of one key the first counts.
 type Ring struct {
 	held
-	text      string // of the key; empty if it is not known
-	notes     [][]byte
+	text      string // of the key; empty until a note that the key signed has it
+	notes     []crossSigned
 	rotations []Rotation // of the keys of the ring, oldest first
+}
+
+// A crossSigned is a note of the ring.
+type crossSigned struct {
+	name     string // of its object; empty without one
+	signed   []byte
+	old, new string // public keys
 }
 
 type held interface{ note.Verifier }
@@ -83,7 +98,7 @@ func OpenRing(text string) (*Ring, error) {
 	r := &Ring{held: key, text: parts[0]}
 	for i := 1; i < len(parts); i += 2 {
 		signed := []byte(parts[i] + "\n\n" + parts[i+1] + "\n")
-		if err := r.add(signed); err != nil {
+		if err := r.add("", signed); err != nil {
 			return nil, fmt.Errorf("cross-signed note %d: %w", (i+1)/2, err)
 		}
 	}
@@ -94,8 +109,8 @@ func OpenRing(text string) (*Ring, error) {
 // String returns the text that OpenRing reads.
 func (r *Ring) String() string {
 	text := r.text + "\n"
-	for _, signed := range r.notes {
-		text += "\n" + string(signed)
+	for _, n := range r.notes {
+		text += "\n" + string(n.signed)
 	}
 	return text
 }
@@ -263,6 +278,9 @@ func openRotation(signed []byte) (origin string, r Rotation, err error) {
 		return bad("its keys are the same one")
 	}
 	n, err := openNote(signed, &Ring{held: r.old, rotations: []Rotation{r}})
+	if err == nil {
+		r.sigs = n.Sigs
+	}
 	if err != nil || n.Text != signerText(lines[1], r.Old, r.New, verb, size) {
 		return bad("it is not written or not signed as one: %v", err)
 	}
@@ -285,42 +303,77 @@ func openRotation(signed []byte) (origin string, r Rotation, err error) {
 	return lines[1], r, nil
 }
 
-// add takes a cross-signed note in. A note of other keys may be among those of the ring: nobody
-// can sign one that leads from the keys of the ring to others.
-func (r *Ring) add(signed []byte) error {
+// add takes a cross-signed note in, with the name of its object. A note of other keys may be among
+// those of the ring until follow: nobody can sign one that leads from the keys of the ring to
+// others.
+func (r *Ring) add(name string, signed []byte) error {
+	origin, next, err := openRotation(signed)
+	if err != nil {
+		return err
+	}
+	if origin != r.Name() {
+		return fmt.Errorf("%w: it is of the log %s", errSigners, origin)
+	}
 	if r.has(signed) {
 		return nil
 	}
-	origin, next, err := openRotation(signed)
-	if err == nil && origin != r.Name() {
-		err = fmt.Errorf("%w: it is of the log %s", errSigners, origin)
-	}
-	if err == nil && next.From > 0 {
+	if next.From > 0 {
 		err = r.begin(next)
-	} else if err == nil {
+	} else {
 		err = r.end(next)
 	}
-	if err == nil {
-		r.notes = append(r.notes, signed)
+	if err != nil {
+		return err
 	}
-	return err
+	if r.text == "" {
+		r.text = r.textOfHeld(signed, next)
+	}
+	r.notes = append(r.notes, crossSigned{name, signed, next.Old, next.New})
+	return nil
 }
 
-// has reports whether the ring has a note.
+// has reports whether the ring has a note, under whatever signatures.
 func (r *Ring) has(signed []byte) bool {
-	return slices.ContainsFunc(r.notes, func(n []byte) bool { return bytes.Equal(n, signed) })
+	text := signedText(signed)
+	return slices.ContainsFunc(r.notes, func(n crossSigned) bool {
+		return bytes.Equal(signedText(n.signed), text)
+	})
+}
+
+// signedText returns the text of a cross-signed note, which the signatures are of.
+func signedText(signed []byte) []byte {
+	text, _, _ := bytes.Cut(signed, []byte("\n\n"))
+	return append(text[:len(text):len(text)], '\n')
+}
+
+// textOfHeld returns the text of the held key if it is a key of a note; otherwise nothing. A name
+// and a hash are not enough: the hash has 32 bits, so a stranger can find a key with the same one.
+// Only the held key makes a signature that it verifies.
+func (r *Ring) textOfHeld(signed []byte, next Rotation) string {
+	public := next.Old
+	if keyID(next.old) != keyID(r.held) {
+		public = next.New
+	}
+	for _, s := range next.sigs {
+		sig, err := base64.StdEncoding.DecodeString(s.Base64)
+		if err == nil && strings.HasPrefix(public, keyID(r.held)+"+") &&
+			s.Hash == r.held.KeyHash() && r.held.Verify(signedText(signed), sig[4:]) {
+			return public
+		}
+	}
+	return ""
 }
 
 // begin takes a rotation in that begins.
 func (r *Ring) begin(next Rotation) error {
 	for _, other := range r.rotations {
 		switch {
-		case keyID(other.old) == keyID(next.old), keyID(other.new) == keyID(next.new):
+		case other.Old == next.Old, other.New == next.New:
 			return fmt.Errorf("%w: %s leads to %s already", errSigners, keyID(other.old),
 				keyID(other.new))
-		case keyID(other.old) == keyID(next.new):
+		case other.Old == next.New:
 			return fmt.Errorf("%w: %s was the log's key before", errSigners, keyID(next.new))
-		case keyID(other.new) != keyID(next.old):
+		case other.New != next.Old:
 		case other.Until == 0:
 			return fmt.Errorf("%w: the overlap of %s and %s has not ended", errSigners,
 				keyID(other.old), keyID(other.new))
@@ -354,42 +407,48 @@ func (r *Ring) end(next Rotation) error {
 	return nil
 }
 
-// follow leaves only the rotations that lead from or to the held key, oldest first.
-func (r *Ring) follow() {
+// follow leaves only the rotations that lead from or to the held key, oldest first, and their
+// notes. It returns the other notes. No two keys of a ring have one id.
+func (r *Ring) follow() (strange []crossSigned) {
+	oldest, newest, ids := r.text, r.text, map[string]bool{keyID(r.held): true}
 	var chain []Rotation
-	find := func(is func(Rotation) bool) (Rotation, bool) {
-		i := slices.IndexFunc(r.rotations, is)
-		if i < 0 || len(chain) == len(r.rotations) {
-			return Rotation{}, false
+	for i := 0; i < len(r.rotations); i++ {
+		switch o := r.rotations[i]; {
+		case o.New == oldest && !ids[keyID(o.old)]:
+			chain, oldest, ids[keyID(o.old)] = append([]Rotation{o}, chain...), o.Old, true
+		case o.Old == newest && !ids[keyID(o.new)]:
+			chain, newest, ids[keyID(o.new)] = append(chain, o), o.New, true
+		default:
+			continue
 		}
-		return r.rotations[i], true
+		i = -1 // a note before this one may go on from it
 	}
-	for at := keyID(r.held); ; {
-		next, ok := find(func(o Rotation) bool { return keyID(o.new) == at })
-		if !ok {
-			break
+	var notes []crossSigned
+	for _, n := range r.notes {
+		if slices.ContainsFunc(chain, func(o Rotation) bool {
+			return o.Old == n.old && o.New == n.new
+		}) {
+			notes = append(notes, n)
+		} else {
+			strange = append(strange, n)
 		}
-		chain, at = append([]Rotation{next}, chain...), keyID(next.old)
 	}
-	for at := keyID(r.held); ; {
-		next, ok := find(func(o Rotation) bool { return keyID(o.old) == at })
-		if !ok {
-			break
-		}
-		chain, at = append(chain, next), keyID(next.new)
-	}
-	r.rotations = chain
+	r.rotations, r.notes = chain, notes
+	return strange
 }
 
 // Signers returns the ring of a key, with the cross-signed notes of an archive. If the key is a
 // ring, its own notes come first. tell is told of each object that is passed over; it may be nil.
 func Signers(ctx context.Context, archive Archive, key note.Verifier, tell func(string, error)) (
 	*Ring, error) {
+	if tell == nil {
+		tell = func(string, error) {}
+	}
 	ring := &Ring{held: key}
 	if own, ok := key.(*Ring); ok {
 		ring = &Ring{held: own.held, text: own.text}
-		for _, signed := range own.notes {
-			_ = ring.add(signed) // it was added before
+		for _, n := range own.notes {
+			_ = ring.add("", n.signed) // it was added before
 		}
 	}
 	names, err := archive.List(ctx, signerNames)
@@ -397,18 +456,25 @@ func Signers(ctx context.Context, archive Archive, key note.Verifier, tell func(
 		return nil, err
 	}
 	for _, name := range names {
+		if !isSignerName(name) {
+			tell(name, errName)
+			continue
+		}
 		signed, err := archive.Get(ctx, name)
 		if err != nil && !isForeign(err) {
 			return nil, named(name, err)
 		}
 		if err == nil {
-			err = ring.add(signed)
+			err = ring.add(name, signed)
 		}
-		if err != nil && tell != nil {
+		if err != nil {
 			tell(name, err)
 		}
 	}
-	ring.follow()
+	for _, n := range ring.follow() {
+		tell(n.name, fmt.Errorf("%w: no note leads to its keys from %s", errSigners,
+			keyID(ring.held)))
+	}
 	return ring, nil
 }
 
@@ -433,7 +499,7 @@ var (
 	ErrNoOverlap = errors.New("the log has one signer")
 	// ErrUnsignedByNext is the error of Retire before a checkpoint that the new key signed: a
 	// reader of the old key would lose the log with that key.
-	ErrUnsignedByNext = errors.New("no checkpoint has the signatures of both keys yet")
+	ErrUnsignedByNext = errors.New("the new key signed no checkpoint of the overlap yet")
 )
 
 // Rotate begins an overlap: it archives the note that both keys sign. Its keys are those of
@@ -506,7 +572,7 @@ func (a *Auditor) putSigners(
 	signed, err := note.Sign(&note.Note{Text: text}, signers...)
 	// Check it BEFORE it is locked, against the ring as it is now.
 	if now := *ring; err == nil {
-		err = now.add(signed)
+		err = now.add("", signed)
 	}
 	for number, taken := 1, true; taken && err == nil; number++ {
 		err = a.Archive.Put(ctx, signerName(number), signed)

@@ -212,6 +212,86 @@ func TestForgedCrossSignedNotes(t *testing.T) {
 	r.rotate(1) // whatever lies there
 }
 
+// grafted is a key with the hash of another one, as a stranger finds it after 2^32 tries.
+type grafted struct {
+	note.Verifier
+	hash uint32
+}
+
+func (g grafted) KeyHash() uint32 { return g.hash }
+
+// cross returns a note that begins or ends an overlap, signed by both keys.
+func cross(t *testing.T, old, new pair, verb string) []byte {
+	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("blotter signers v1\n%s\nold %s\nnew "+
+		"%s\n%s\n", origin, old.public, new.public, verb)}, old, new)
+	require.NoError(t, err)
+	return signed
+}
+
+// A key that has the name and the hash of the held one, and nothing else, does not replace it. A
+// key of which only a verifier is known is found in the notes that it signed.
+func TestEqualHashIsNoHeldKey(t *testing.T) {
+	t.Parallel()
+	r := newTurning(t)
+	a, b, x, y := r.keys[0], r.keys[1], pairOf(t, "x", origin), pairOf(t, "y", origin)
+	plain := verifierOf(t, a.public)
+	for i, signed := range [][]byte{cross(t, x, y, "begins 1"), cross(t, y, x, "begins 1"),
+		cross(t, a, b, "begins 4"), cross(t, a, b, "ends 8")} {
+		require.NoError(t, r.archive.Put(t.Context(), fmt.Sprintf("signers/%012d", i+1), signed))
+	}
+	strange := grafted{plain, x.KeyHash()}
+	ring, err := audit.Signers(t.Context(), r.archive, strange, nil)
+	require.NoError(t, err)
+	require.Empty(t, ring.Rotations())
+	found, err := ring.Verifier(origin, x.KeyHash())
+	require.NoError(t, err)
+	require.Equal(t, strange, found)
+
+	for _, key := range []note.Verifier{plain, verifierOf(t, b.public)} {
+		ring, err = audit.Signers(t.Context(), r.archive, key, nil)
+		require.NoError(t, err)
+		require.Len(t, ring.Rotations(), 1)
+		require.Equal(t, a.public, ring.Rotations()[0].Old)
+		require.EqualValues(t, 8, ring.Rotations()[0].Until)
+	}
+}
+
+// An object with no name of a cross-signed note is not read, and a copy of a note with one more
+// signature takes no place. Notes between the keys of strangers stay out of the ring, by name.
+func TestForeignCrossSignedNotes(t *testing.T) {
+	t.Parallel()
+	r := newTurning(t)
+	a, b, c := r.keys[0], r.keys[1], r.keys[2]
+	x, y := pairOf(t, "x", origin), pairOf(t, "y", origin)
+	real := cross(t, a, b, "begins 4")
+	_, line, _ := bytes.Cut(cross(t, x, y, "begins 4"), []byte("\n\n"))
+	for name, data := range map[string][]byte{
+		"signers/!":            cross(t, a, c, "begins 2"),
+		"signers/000000000000": cross(t, a, c, "begins 2"),
+		"signers/1":            cross(t, a, c, "begins 2"),
+		"signers/000000000001": append(real[:len(real):len(real)], line...),
+		"signers/000000000002": real,
+		"signers/000000000003": cross(t, x, y, "begins 4"),
+		"signers/000000000004": cross(t, x, y, "ends 5"),
+	} {
+		require.NoError(t, r.archive.Put(t.Context(), name, data))
+	}
+	told := map[string]string{}
+	ring, err := audit.Signers(t.Context(), r.archive, verifierOf(t, a.public),
+		func(name string, why error) { told[name] = why.Error() })
+	require.NoError(t, err)
+	no, strange := "no object of an archive has this name", "not a cross-signed note of this log: "+
+		"no note leads to its keys from "+keyID(verifierOf(t, a.public))
+	require.Equal(t, map[string]string{
+		"signers/!": no, "signers/000000000000": no, "signers/1": no,
+		"signers/000000000003": strange, "signers/000000000004": strange,
+	}, told)
+	require.Len(t, ring.Rotations(), 1)
+	require.Equal(t, b.public, ring.Rotations()[0].New)
+	require.Equal(t, 1, strings.Count(ring.String(), "blotter signers v1"))
+	require.NotContains(t, ring.String(), x.public)
+}
+
 // during is an archive in which something happens once, before the next object is put.
 type during struct {
 	audit.Archive

@@ -50,6 +50,15 @@ func TestIncompleteAnswerFails(t *testing.T) {
 	require.Equal(t, unable, run(down, fullDisk{}, io.Discard))
 }
 
+// A file that is too long for a public key is named as that, and is not cut at its limit.
+func TestLongKeyFileIsNamed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "long.key")
+	require.NoError(t, os.WriteFile(file, make([]byte, 64<<10+1), 0o600))
+	_, err := verifierKey(file)
+	require.ErrorContains(t, err, file+" has more than 65536 bytes")
+}
+
 // The hint for a checkpoint that is not there fits every command, which may have no --checkpoint.
 // A damaged archive, which also lacks an object, has another one.
 func TestHintForAnAbsentCheckpoint(t *testing.T) {

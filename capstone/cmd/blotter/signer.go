@@ -57,7 +57,7 @@ func (a *app) signers(
 		audit.ErrUnsealed:       "seal it: blotter seal",
 		audit.ErrOverlap:        "end the overlap: blotter signer retire",
 		audit.ErrNoOverlap:      "begin an overlap: blotter signer rotate",
-		audit.ErrUnsignedByNext: "seal new events with both: blotter seal",
+		audit.ErrUnsignedByNext: "seal new events: blotter seal",
 	} {
 		if errors.Is(err, known) {
 			return &failure{err.Error(), hint}
@@ -84,8 +84,8 @@ func printRotations(w io.Writer, all []audit.Rotation) {
 			printLine(w, "  both sign checkpoints of more than %d leaves", r.From)
 			continue
 		}
-		printLine(w, "  both signed from %d leaves on, and since %d the new one signs alone",
-			r.From, r.Until)
+		printLine(w, "  both signed checkpoints of more than %d leaves; of more than %d leaves, "+
+			"the new one signs alone", r.From, r.Until)
 	}
 }
 

@@ -147,7 +147,13 @@ func verifierKey(text string) (note.Verifier, error) {
 	if f, err := os.Open(text); err == nil {
 		defer f.Close()
 		const most = 64 << 10 // bytes: a key is one line, and each cross-signed note some more
-		if content, err := io.ReadAll(io.LimitReader(f, most)); err == nil {
+		content, err := io.ReadAll(io.LimitReader(f, most+1))
+		if len(content) > most {
+			return nil, &usageError{fmt.Sprintf("--key: %s has more than %d bytes, which no "+
+				"public key with its cross-signed notes has", text, most),
+				"name the file of a public key"}
+		}
+		if err == nil {
 			text = string(content)
 		}
 	}

@@ -70,7 +70,9 @@ func readNeighbours(dirs []string) ([]*neighbour, error) {
 		if err != nil {
 			return nil, err
 		}
-		n := &neighbour{dir: dir, key: strings.TrimSpace(string(text))}
+		// Cross-signed notes may follow the key.
+		line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+		n := &neighbour{dir: dir, key: line}
 		key, err := note.NewVerifier(n.key)
 		if err != nil {
 			return nil, fmt.Errorf("%s/keys/verifier: %w", dir, err)

@@ -109,6 +109,12 @@ func TestNeighboursAreRefused(t *testing.T) {
 	require.ErrorContains(t, run(a.dir), "a log needs a neighbour")
 	require.ErrorContains(t, run(a.dir, t.TempDir()), " has no public key of a log")
 	require.ErrorContains(t, run(a.dir, again.dir), " are both a.example")
+	key := filepath.Join(again.dir, "keys", "verifier") // as a change of the signer leaves it
+	text, err := os.ReadFile(key)
+	require.NoError(t, err)
+	text = append(text, "\nblotter signers v1\n\n— a.example AAAA\n"...)
+	require.NoError(t, os.WriteFile(key, text, 0o600))
+	require.ErrorContains(t, run(a.dir, again.dir), " are both a.example")
 	require.NoError(t, os.WriteFile(filepath.Join(b.dir, "policy"), []byte("quorum none\n"), 0o600))
 	require.ErrorContains(t, run(a.dir, b.dir), " is a policy that lab neighbours did not write")
 }
