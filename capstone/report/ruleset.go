@@ -172,7 +172,7 @@ func (m Message) DueFrom() time.Time {
 	return m.At()
 }
 
-// ID names the message within its rule set. It is the same whenever the message is derived: its
+// ID names the message within its regime. It is the same whenever the message is derived: its
 // contract, the version of its event, and its number.
 //
 //	UTI-1/3/1            the first message of the event with version 3

@@ -29,7 +29,7 @@ type Statement struct {
 	Format     string    `json:"format"`
 	Rules      string    `json:"rules"`
 	Source     string    `json:"source"` // of the rules
-	Name       string    `json:"name"`   // within the rule set
+	Name       string    `json:"name"`   // within the regime
 	Known      time.Time `json:"known_at"`
 	After      time.Time `json:"after,omitzero"` // the known time of the report before it
 	Back       []string  `json:"back,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"example.com/blotter/capstone/report"
+	"example.com/blotter/labs/kit/trade"
 )
 
 // A Difference is a contract that the repository has otherwise than the record.
@@ -66,32 +67,99 @@ func Reconcile(
 
 // contract compares the records of one contract.
 func (d Difference) contract(run report.Run, t report.Told, held Holding) (all []Difference) {
-	placed := map[string]int{}
+	ours := map[string][]report.Record{}
 	for _, r := range t.Records {
-		theirs, n := held[r.Key], placed[r.Key]
-		placed[r.Key]++
-		d := d.record(run, r.Key, n)
+		ours[r.Key] = append(ours[r.Key], r)
+	}
+	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.Keys))) {
+		all = append(all, d.records(run, t, ours[key], key, held[key])...)
+	}
+	return all
+}
+
+// records compares the records of one key: equal ones first, then the others in order. So a record
+// that is missing among several is one difference.
+func (d Difference) records(
+	run report.Run, t report.Told, ours []report.Record, key string, held []map[string]string,
+) (all []Difference) {
+	lacking, others := unequal(run, ours, held)
+	for i, n := range lacking {
+		d := d.record(run, key, n)
 		if d.Key != "" && d.Why == unexplained {
-			d.Events = []string{r.Any[0].Message.Action.Event.ID.String()}
+			d.Events = []string{ours[n].Any[0].Message.Action.Event.ID.String()}
 		}
 		switch {
-		case n < len(theirs):
-			all = append(all, d.nearest(run, r.Any, theirs[n])...)
+		case i < len(others):
+			all = append(all, d.fields(run, ours[n].Any[0], held[others[i]])...)
 		case !t.Withdrawn: // else neither has it
 			d.Kind, d.Ours = "under-reported", "reportable"
 			all = append(all, d)
 		}
 	}
-	for _, key := range slices.Compact(slices.Sorted(slices.Values(t.Keys))) {
-		for n := placed[key]; n < len(held[key]); n++ {
-			d := d.record(run, key, n)
-			if d.Kind, d.Held = "over-reported", "reported"; !t.InScope {
-				d.Why = "it is out of scope, as known now"
-			}
-			all = append(all, d)
+	for _, n := range others[min(len(lacking), len(others)):] {
+		d := d.record(run, key, n)
+		if d.Kind, d.Held = "over-reported", "reported"; !t.InScope {
+			d.Why = "it is out of scope, as known now"
 		}
+		all = append(all, d)
 	}
 	return all
+}
+
+// unequal returns the indices of our records that the repository does not hold with equal fields,
+// and of those that it holds beside them.
+func unequal(
+	run report.Run, ours []report.Record, held []map[string]string,
+) (lacking, others []int) {
+	equal := map[string][]int{} // by the texts of the fields
+	for n, theirs := range held {
+		texts := texts(run.Rules, func(_ int, name string) string { return theirs[name] })
+		equal[texts] = append(equal[texts], n)
+	}
+	paired := map[int]bool{}
+	for n, r := range ours {
+		i := slices.IndexFunc(r.Any, func(in report.Input) bool {
+			row, _, _ := run.Rules.Row(in)
+			texts := texts(run.Rules, func(i int, _ string) string { return row.Texts[i] })
+			found := equal[texts]
+			if len(found) > 0 {
+				paired[found[0]], equal[texts] = true, found[1:]
+			}
+			return len(found) > 0
+		})
+		if i < 0 {
+			lacking = append(lacking, n)
+		}
+	}
+	for n := range held {
+		if !paired[n] {
+			others = append(others, n)
+		}
+	}
+	return lacking, others
+}
+
+// texts joins the texts of the fields that are compared.
+func texts(rules report.RuleSet, text func(i int, name string) string) string {
+	var all []string
+	for i, f := range rules.Fields {
+		if name := element(rules, f); name != "" {
+			all = append(all, text(i, name))
+		}
+	}
+	return strings.Join(all, "\x00")
+}
+
+// element returns the name by which a repository holds a field. It is empty for a field that is not
+// compared: the structure of the document says it, or it is of the report.
+func element(rules report.RuleSet, f report.Field) string {
+	switch {
+	case f.Number == sending:
+		return ""
+	case rules.File == "xml":
+		return f.Element
+	}
+	return f.Name
 }
 
 // record returns d about one record, where a contract has several.
@@ -103,23 +171,6 @@ func (d Difference) record(run report.Run, key string, n int) Difference {
 		d.Key = fmt.Sprintf("record %d", n+1)
 	}
 	return d
-}
-
-// nearest returns no difference if the repository holds one of the messages, and else those to the
-// first one.
-func (d Difference) nearest(
-	run report.Run, last []report.Input, theirs map[string]string,
-) (best []Difference) {
-	for i, in := range last {
-		found := d.fields(run, in, theirs)
-		if len(found) == 0 {
-			return nil
-		}
-		if i == 0 {
-			best = found
-		}
-	}
-	return best
 }
 
 // explain names the events that no report has had.
@@ -138,6 +189,21 @@ func explain(actions []report.Action, run report.Run) (events []string, why stri
 	return events, unexplained
 }
 
+// because explains a field that differs in a record of an event that a report has had: the version
+// of the rules, if that report was made under another one, whose text the repository has.
+func because(run report.Run, e trade.Event) string {
+	for _, f := range run.Filings.Reports {
+		if e.RecordedAt.After(f.Known) {
+			continue
+		}
+		if f.Rules != "" && f.Rules != run.Rules.Name {
+			return "it was first reported under " + f.Rules + ", which may want another text"
+		}
+		break
+	}
+	return unexplained
+}
+
 const unexplained = "it was rejected or is an exception, or reference data has changed"
 
 func reads(in report.Input, f report.Field) []string {
@@ -154,17 +220,14 @@ func (d Difference) fields(
 ) (all []Difference) {
 	row, missing, _ := run.Rules.Row(in)
 	for i, f := range run.Rules.Fields {
-		name := f.Name
-		if run.Rules.File == "xml" {
-			name = f.Element
-		}
-		if name == "" || f.Number == sending {
-			continue // the structure of the document says it; or it is of the report
+		name := element(run.Rules, f)
+		if name == "" {
+			continue
 		}
 		if ours, theirs := row.Texts[i], theirs[name]; ours != theirs {
 			next := d
 			if d.Why == unexplained {
-				next.Reference = reads(in, f)
+				next.Reference, next.Why = reads(in, f), because(run, in.Message.Action.Event)
 			}
 			next.Kind, next.Field, next.Ours, next.Held = "mis-reported", f.Name, ours, theirs
 			for _, e := range missing {

@@ -81,12 +81,12 @@ func without(held filing.Holding) filing.Holding {
 // each kind is found, with its field and the event of the record that has it.
 func TestBreaksOfEachRegime(t *testing.T) {
 	t.Parallel()
-	d := &desk{t: t, log: newDesk(t).log, domain: newDesk(t).domain, trades: newDesk(t).trades,
-		Desk: reporttest.World(), written: map[string]int{}}
+	d := newDesk(t)
+	d.Desk = reporttest.World()
 	const day = "2025-03-03T09:00:00Z"
 	price := trade.Dec("82")
 	wrong := d.do(day, first, forward("ACME"))
-	amended := d.do("2025-03-03T10:00:00Z", first,
+	d.do("2025-03-03T10:00:00Z", first,
 		trade.Amend{Kind: trade.Amendment, Quantity: reporttest.MWh("120")})
 	d.do(day, lei+"F2", forward("BETA"))
 	d.do("2025-03-03T10:00:00Z", lei+"F2", trade.Amend{Kind: trade.Amendment, Price: &price})
@@ -139,11 +139,16 @@ func TestBreaksOfEachRegime(t *testing.T) {
 			require.Contains(t, differences[0].Key, map[string]string{"remit-2014": "record 2",
 				"mifir-rts22": "R"}[set.Name])
 		}
-		require.NotEmpty(t, amended.ID)
 
 		broken = maps.Clone(held)
 		broken[key] = held[key][:last]
 		require.Equal(t, []string{"under-reported F1  reportable  1"}, found(broken), set.Name)
+		if last > 0 { // the first of several is missing: the others are those that they were
+			broken[key] = held[key][1:]
+			require.Equal(t, []string{"under-reported F1  reportable  1"}, found(broken), set.Name)
+			broken[key] = append([]map[string]string{held[key][last]}, held[key]...)
+			require.Equal(t, []string{"over-reported F1   reported 1"}, found(broken), set.Name)
+		}
 
 		broken = maps.Clone(held)
 		broken[key] = append(slices.Clone(held[key]), held[key][last])
@@ -162,49 +167,122 @@ func TestBreaksOfEachRegime(t *testing.T) {
 	}
 }
 
+// A life has the reports of a regime made, sent and answered, by a repository of one entity.
+type life struct {
+	*desk
+	sdr string
+}
+
+// world returns the log as known at a time.
+func (l life) world(set report.RuleSet, known string) *filing.World {
+	l.t.Helper()
+	at := reporttest.At(known).Add(time.Millisecond)
+	w, err := filing.Open(l.t.Context(), filing.Of(l.log, l.trades, at), set.Regime)
+	require.NoError(l.t, err)
+	return w
+}
+
+// report makes a report, and has it answered. It returns the messages, and those rejected.
+func (l life) report(set report.RuleSet, known string) (all, rejected []string) {
+	l.t.Helper()
+	l.flush(known)
+	w, dir := l.world(set, known), filepath.Join(l.t.TempDir(), "report")
+	st, lacks, err := filing.Make(l.t.Context(), dir, w, w.Run(set, nil))
+	require.NoError(l.t, err)
+	all = messages(l.t, dir)
+	r, err := repository.Open(l.sdr, set.Regime)
+	require.NoError(l.t, err)
+	file, err := os.ReadFile(filepath.Join(dir, "report-"+lei+".xml"))
+	require.NoError(l.t, err)
+	_, answers, err := r.Submit(st.Name, file)
+	require.NoError(l.t, err)
+	answered := report.Answered{Name: st.Name, Digest: "answer"}
+	for i, a := range answers {
+		if a.Code != "" {
+			rejected = append(rejected, all[i])
+			answered.Rejected = append(answered.Rejected,
+				report.Rejected{Message: lei + all[i], Code: a.Code, Text: a.Text})
+		}
+	}
+	for i, body := range []domain.Body{report.Made{Name: st.Name, Rules: set.Name, Known: st.Known,
+		Due: st.Due, Rows: st.Rows, Digest: "digest", Exceptions: lacks},
+		report.Sent{Name: st.Name, To: "rrm"}, answered} {
+		require.NoError(l.t, filing.Record(contract.At(l.t.Context(), st.Known), l.log, l.domain,
+			set.Regime, w.Version+int64(i), domain.Entry{CommandID: fmt.Sprint(known, i),
+				Actor: "ops", Reason: "daily", Source: "test", EnteredAt: st.Known}, body))
+	}
+	return all, rejected
+}
+
+// late returns the late messages and reports, without the LEI.
+func (l life) late(set report.RuleSet, known string) (all []string) {
+	l.t.Helper()
+	late, err := l.world(set, known).Late(l.t.Context(), set)
+	require.NoError(l.t, err)
+	for _, e := range late {
+		all = append(all, strings.TrimPrefix(e.Message, lei))
+	}
+	return all
+}
+
 // A draft becomes final: the reports of the regime go on under the later version. A message that
-// was made under the version before is not made again, and an open one is.
+// was made under the version before is not made again; a rejected one and an exception are, and
+// are late until then. A record that the repository has by the version before is explained.
 func TestFilingsFollowTheRegime(t *testing.T) {
 	t.Parallel()
-	d := market(newDesk(t))
+	l := life{market(newDesk(t)), t.TempDir()}
 	const day = "2024-01-01"
-	d.State(day, report.Product, "power/DE-LU/base", "remit", "standard", "eic",
+	l.State(day, report.Product, "power/DE-LU/base", "remit", "standard", "eic",
 		"10Y1001A1001A82H")
-	d.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	l.State(day, report.Trader, "anna", "acer_trader_id", "T4")
+	const gamma = "5299000J2N45DDNE4Y28"
+	l.party("GAMMA", gamma)
 	final := remit.Recast()
 	final.Draft = false
-	made := func(set report.RuleSet, known string) []string {
-		d.flush(known)
-		at := reporttest.At(known).Add(time.Millisecond)
-		w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, at), set.Regime)
-		require.NoError(t, err)
-		dir := filepath.Join(t.TempDir(), "report")
-		st, lacks, err := filing.Make(t.Context(), dir, w, w.Run(set, nil))
-		require.NoError(t, err)
-		ctx := contract.At(t.Context(), at.Add(time.Second))
-		require.NoError(t, filing.Record(ctx, d.log, d.domain, set.Regime, w.Version,
-			domain.Entry{CommandID: known, Actor: "ops", Reason: "daily", Source: "test",
-				EnteredAt: at}, report.Made{Name: st.Name, Rules: set.Name, Known: st.Known,
-				Due: st.Due, Digest: "digest", Exceptions: lacks}))
-		return messages(t, dir)
+	for i, f := range final.Fields {
+		if f.Element == "priceDetails/price" {
+			final.Fields[i].Rule = func(report.Input) report.Value { return report.Text("80.50") }
+		}
 	}
-	for uti, party := range map[string]string{first: "ACME", lei + "F2": "BETA"} {
+	for uti, party := range map[string]string{first: "ACME", lei + "F2": "BETA",
+		lei + "F3": "GAMMA"} {
 		n := forward(party)
 		n.Instrument.Delivery = reporttest.Period("2027-06")
-		d.do("2026-04-28T09:00:00Z", uti, n)
+		l.do("2026-04-28T09:00:00Z", uti, n)
 	}
-	require.Equal(t, []string{"F1/1/1"}, made(remit.Table1(), "2026-04-28T17:00:00Z"))
-	d.party("BETA", "5493000IBP32UQZ0KL24")
-	d.do("2026-04-30T09:00:00Z", first, trade.Cancel{Kind: trade.Terminate})
-	require.Equal(t, []string{"F1/2/1", "F2/1/1"}, made(final, "2026-04-30T17:00:00Z"))
-	w, err := filing.Open(t.Context(), filing.Of(d.log, d.trades, reporttest.At("2026-05-01")),
-		"REMIT")
-	require.NoError(t, err)
+	lapsed := filepath.Join(l.sdr, "lapsed.txt")
+	require.NoError(t, os.WriteFile(lapsed, []byte(gamma+"\n"), 0o644))
+	all, rejected := l.report(remit.Table1(), "2026-04-28T17:00:00Z")
+	require.Equal(t, []string{"F1/1/1", "F3/1/1"}, all)
+	require.Equal(t, []string{"F3/1/1"}, rejected)
+	require.NoError(t, os.Remove(lapsed))
+
+	l.party("BETA", "5493000IBP32UQZ0KL24")
+	l.do("2026-04-30T09:00:00Z", first, trade.Cancel{Kind: trade.Terminate})
+	l.flush("2026-04-30T10:00:00Z")
+	require.Equal(t, []string{"F2/1/1", "F3/1/1"}, l.late(final, "2026-05-04"))
+	require.Equal(t, []string{"F2/1/1", "F3/1/1", "F1/2/1"}, l.late(final, "2026-05-05"))
+	all, rejected = l.report(final, "2026-05-04T17:00:00Z")
+	require.Equal(t, []string{"F1/2/1", "F2/1/1", "F3/1/1"}, all)
+	require.Empty(t, rejected)
+	require.Empty(t, l.late(final, "2026-06-01"))
+
+	w := l.world(final, "2026-06-01")
 	var rules []string
 	for _, f := range w.Filings.Reports {
 		rules = append(rules, f.Rules)
 	}
 	require.Equal(t, []string{"remit-2014", "remit-2026"}, rules)
+	r, err := repository.Open(l.sdr, "REMIT")
+	require.NoError(t, err)
+	found, err := filing.Reconcile(w.Subjects(t.Context()), w.Run(final, nil), holding(r))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, "F1 Price 80.50 80.5 record 1", strings.Join([]string{
+		strings.TrimPrefix(found[0].UTI, lei), found[0].Field, found[0].Ours, found[0].Held,
+		found[0].Key}, " "))
+	require.Equal(t, "it was first reported under remit-2014, which may want another text",
+		found[0].Why)
 }
 
 // The filings on the stream of a rule set, where all were before version 2 of report.made, are
