@@ -135,7 +135,9 @@ type Imported struct {
 	Rules    map[trade.Rule]int `json:"rules"`  // refusals by rule
 	Kinds    map[string]int     `json:"kinds"`  // accepted commands by kind
 
-	Elsewhere int `json:"elsewhere,omitempty"` // lines of other owners: see IsElsewhere
+	// Elsewhere counts the lines that need another owner: see IsElsewhere. One of them may be on
+	// record, and only its follow-up is not.
+	Elsewhere int `json:"elsewhere,omitempty"`
 
 	// Orphaned is the list of FollowUps.Orphaned. It is only made if a follow-up of a line was
 	// refused, in this import or in an earlier one.

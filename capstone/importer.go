@@ -112,7 +112,7 @@ func (i Importer) start(ctx context.Context, input <-chan inputLine, inFlight ch
 	defer close(inFlight)
 	q := queue{
 		width: cap(inFlight) + 1, source: i.Source, onRecord: i.Linked,
-		last: map[string]*task{}, linked: map[string]string{},
+		last: map[string]*task{}, away: map[string]elsewhere{}, linked: map[string]string{},
 		lane: i.Lane, lanes: map[string][]int32{}, turns: map[int32]*turn{},
 	}
 	number := 0
@@ -151,7 +151,7 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 			return
 		}
 		if IsElsewhere(earlier.result.Problem) {
-			t.result.Problem = earlier.afterThis()
+			t.result.Problem = earlier.elsewhere().then()
 			return
 		}
 	}
@@ -164,13 +164,22 @@ func (i Importer) run(ctx context.Context, t *task, before []*task) {
 	}
 }
 
-// afterThis returns the problem of a later line about the contract of t, which is elsewhere: the
-// later line never overtakes it, even if the partition has come back.
-func (t *task) afterThis() error {
-	owner := new(contract.NotOwnerError)
-	errors.As(t.result.Problem, &owner)
-	return fmt.Errorf("after line %d: %w", t.result.Line, owner)
+// An elsewhere is a line that belongs to another owner.
+type elsewhere struct {
+	line  int
+	owner *contract.NotOwnerError
 }
+
+// elsewhere describes t, whose problem IsElsewhere.
+func (t *task) elsewhere() elsewhere {
+	e := elsewhere{line: t.result.Line}
+	errors.As(t.result.Problem, &e.owner)
+	return e
+}
+
+// then returns the problem of a later line about the same contract: it never overtakes the line
+// that is elsewhere, even if the partition has come back.
+func (e elsewhere) then() error { return fmt.Errorf("after line %d: %w", e.line, e.owner) }
 
 // IsElsewhere reports whether a command, or one of its follow-ups, belongs to another process that
 // owns the partition. Sent there, the command goes on: nothing is recorded twice. Without a known
@@ -205,8 +214,9 @@ func (r Result) Rule() lines.Rule {
 type queue struct {
 	width  int
 	source string
-	last   map[string]*task  // the last task of each name; linked contracts share one name
-	linked map[string]string // from the stream of a contract to that of a linked one
+	last   map[string]*task     // the last task of each name; linked contracts share one name
+	away   map[string]elsewhere // of the names that forget has dropped, and that are elsewhere
+	linked map[string]string    // from the stream of a contract to that of a linked one
 
 	lane  func(string) int32 // Importer.Lane
 	lanes map[string][]int32 // of linked contracts, by the name that they share
@@ -240,6 +250,8 @@ func (q *queue) join(ctx context.Context, line inputLine) (t *task, before []*ta
 	for _, name := range names {
 		if earlier := q.last[q.shared(name)]; earlier != nil {
 			before = append(before, earlier)
+		} else if gone, ok := q.away[q.shared(name)]; ok {
+			t.result.Problem = gone.then()
 		}
 	}
 	q.link(names)
@@ -278,6 +290,7 @@ func (q *queue) shared(name string) string {
 }
 
 // forget drops the names whose task is done, once there are many more names than lines in flight.
+// Of a task that is elsewhere it keeps the line and the owner.
 func (q *queue) forget() {
 	if len(q.last) < 1024+16*q.width {
 		return
@@ -285,9 +298,10 @@ func (q *queue) forget() {
 	for name, t := range q.last {
 		select {
 		case <-t.done:
-			if t.err == nil && !IsElsewhere(t.result.Problem) {
-				delete(q.last, name)
+			if IsElsewhere(t.result.Problem) {
+				q.away[name] = t.elsewhere()
 			}
+			delete(q.last, name)
 		default:
 		}
 	}

@@ -9,7 +9,7 @@
 //	POST /v1/extracts       record a certified extract, which the command line made
 //	POST /v1/canaries       start, promote or abort the canary of a schema
 //	POST /v1/ledger-commands  one command about books, such as a line that posts an entry
-//	POST /v1/batches        many commands, as JSON Lines
+//	POST /v1/batches        many commands, as JSON Lines; none after it while a line is elsewhere
 //	GET  /v1/<query>        a query of the command line, such as /v1/position?book=power-prop
 //	GET  /v1/events         a page of the log, from a cursor on
 //	GET  /v1/feed           the log as it grows: server-sent events

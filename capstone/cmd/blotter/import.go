@@ -45,13 +45,14 @@ func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	n, orphaned, last, err := c.importAll(ctx, a, run, in)
+	unsent := len(in.files) - in.sent
 	switch {
 	case ctx.Err() != nil && err != nil:
 		err = interrupted(last)
 	case err != nil:
 		return err
 	default:
-		err = cmp.Or(checkOwners(n), c.checkComplete(n), checkOrphans(len(orphaned)))
+		err = cmp.Or(checkOwners(n, unsent), c.checkComplete(n), checkOrphans(len(orphaned)))
 	}
 	answer := struct {
 		capstone.Imported
@@ -121,7 +122,8 @@ func (c *importCmd) open(ctx context.Context, a *app) (*session.Session, error) 
 	return a.openAs(ctx, config, access)
 }
 
-// importAll imports one file after the other. It also returns the last line that was counted, in
+// importAll imports one file after the other. It stops after a file with lines that are elsewhere:
+// the lines of a later file must not overtake them. It also returns the last line that was counted, in
 // the file of that line. The last file that has orphaned follow-ups has the present ones.
 func (c *importCmd) importAll(
 	ctx context.Context, a *app, run fileImporter, in *inputs,
@@ -139,12 +141,16 @@ func (c *importCmd) importAll(
 				a.remark(remark{file.name, r})
 			}
 		})
+		in.sent++
 		sum = sum.And(n)
 		if orphans != nil {
 			orphaned = orphans
 		}
 		if err := firstOf(err, file.failed); err != nil {
 			return sum, orphaned, last, err
+		}
+		if n.Elsewhere > 0 {
+			break
 		}
 	}
 	return sum, orphaned, last, nil
@@ -202,7 +208,7 @@ func printImported(w io.Writer, n capstone.Imported) {
 	fmt.Fprintf(w, "%s: %d accepted, %d refused, %d bad; %d of them were already on record\n",
 		plural(int64(n.Lines), "line"), n.Accepted, n.Refused, n.Bad, n.Again)
 	if n.Elsewhere > 0 {
-		fmt.Fprintf(w, "  %s left out: another process owns the partition\n",
+		fmt.Fprintf(w, "  %s not complete: another process owns a partition\n",
 			plural(int64(n.Elsewhere), "line"))
 	}
 	if n.Repeated > 0 {
@@ -237,14 +243,23 @@ func (c *importCmd) checkComplete(n capstone.Imported) error {
 		n.Bad+n.Refused, n.Lines, n.Bad, n.Refused), hint}
 }
 
-// checkOwners fails an import with lines for another owner.
-func checkOwners(n capstone.Imported) error {
+// checkOwners fails an import with lines for another owner. It names the other lines that were not
+// accepted, and the number of files after them, which were not sent.
+func checkOwners(n capstone.Imported, unsent int) error {
 	if n.Elsewhere == 0 {
 		return nil
 	}
-	return &outage{fmt.Sprintf("%d of %d lines were left out: another process owns the partition",
-		n.Elsewhere, n.Lines), "import the file through the service of that process, too: " +
-		"recorded commands are not repeated"}
+	text := fmt.Sprintf("%d of %d lines are not complete: another process owns a partition",
+		n.Elsewhere, n.Lines)
+	if n.Bad+n.Refused > 0 {
+		text += fmt.Sprintf("; %d others were not accepted: %d bad, %d refused", n.Bad+n.Refused,
+			n.Bad, n.Refused)
+	}
+	if unsent > 0 {
+		text += fmt.Sprintf("; %s after them not sent", plural(int64(unsent), "file"))
+	}
+	return &outage{text, "import the file through the service of that process, too, before any " +
+		"later file: recorded commands are not repeated"}
 }
 
 // orphanHint mends orphaned follow-ups.

@@ -22,6 +22,7 @@ func openFile(name, hint string) (*os.File, error) {
 // inputs are the files of an import, all open.
 type inputs struct {
 	files []*input
+	sent  int          // files that were imported, from the first one on
 	size  int64        // of all files in bytes, as they are stored; 0 if one has no known size
 	read  atomic.Int64 // of these bytes
 }

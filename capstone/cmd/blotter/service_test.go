@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,9 +63,30 @@ func TestImportWithLinesOfAnotherOwner(t *testing.T) {
 	n := capstone.Imported{Lines: 2, Accepted: 1}.And(capstone.Imported{Lines: 1, Elsewhere: 1})
 	var text strings.Builder
 	printImported(&text, n)
-	require.Contains(t, text.String(), "1 line left out: another process owns the partition")
-	err := checkOwners(n)
+	require.Contains(t, text.String(), "1 line not complete: another process owns a partition")
+	err := checkOwners(n, 0)
 	require.Equal(t, unable, exitCode(err))
-	require.ErrorContains(t, err, "1 of 3 lines were left out")
-	require.NoError(t, checkOwners(capstone.Imported{Lines: 1, Accepted: 1}))
+	require.ErrorContains(t, err, "1 of 3 lines are not complete")
+	n.Bad = 1
+	require.EqualError(t, checkOwners(n, 2), "1 of 3 lines are not complete: another process owns "+
+		"a partition; 1 others were not accepted: 1 bad, 0 refused; 2 files after them not sent")
+	require.NoError(t, checkOwners(capstone.Imported{Lines: 1, Accepted: 1}, 0))
+}
+
+// Lines of a later file must not overtake those that are elsewhere.
+func TestImportStopsAfterAFileThatIsElsewhere(t *testing.T) {
+	t.Parallel()
+	var sent []string
+	run := func(_ context.Context, source string, _ io.Reader, _ func(serve.LineResult)) (
+		capstone.Imported, []serve.Orphan, error,
+	) {
+		sent = append(sent, source)
+		return capstone.Imported{Lines: 1, Elsewhere: len(sent) - 1}, nil, nil
+	}
+	in := &inputs{files: []*input{{name: "1"}, {name: "2"}, {name: "3"}}}
+	n, _, _, err := new(importCmd).importAll(t.Context(),
+		&app{progress: new(progress)}, run, in)
+	require.NoError(t, err)
+	require.Equal(t, []string{"1", "2"}, sent)
+	require.Equal(t, []int{2, 1, 2}, []int{n.Lines, n.Elsewhere, in.sent})
 }
