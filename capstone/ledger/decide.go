@@ -428,13 +428,18 @@ func (r PostEntry) linesOf(e Entry) []Line {
 	return r.Lines
 }
 
-// taken returns the lines of an entry that is to be taken back, and the streams of its period.
+// taken returns the lines of an entry that is to be taken back, the streams of its period, and
+// that of the entry that it took back itself.
 func taken(s *State, entry string) (lines []Line, streams []string) {
 	e := s.Entries[entry]
 	if e.Posted == nil {
 		return nil, nil
 	}
-	return e.Posted.Lines, period(s, PeriodOf(e.PostedAt, s.Zone))
+	streams = period(s, PeriodOf(e.PostedAt, s.Zone))
+	if of := e.Posted.Reverses; of != "" {
+		streams = append(streams, JournalStream(s.Ledger, of))
+	}
+	return e.Posted.Lines, streams
 }
 
 func (r ReverseEntry) reads(s *State, at time.Time) []string {
@@ -494,6 +499,27 @@ func (r PostEntry) decide(d *decision) {
 	d.post(posted)
 }
 
+// checkHalf refuses the correction of a half of a transfer.
+func (d *decision) checkHalf(entry string) {
+	if p := d.Entries[entry].Posted; p != nil && p.OtherHalf != "" {
+		d.refuse(HalfOfTransfer, "entry %s is a half of a transfer: reverse it and the other "+
+			"half, %s, and send another transfer", entry, p.OtherHalf)
+	}
+}
+
+// checkReversal refuses to take back the reversal of a half of a transfer: the half would count
+// again, and no check would find its money on the way.
+func (d *decision) checkReversal(entry string) {
+	p := d.Entries[entry].Posted
+	if p == nil || p.Reverses == "" {
+		return
+	}
+	if half := d.Entries[p.Reverses].Posted; half != nil && half.OtherHalf != "" {
+		d.refuse(HalfOfTransfer, "entry %s reverses %s, a half of a transfer: send another "+
+			"transfer", entry, p.Reverses)
+	}
+}
+
 func (r ReverseEntry) decide(d *decision) {
 	d.fresh(r.By)
 	if lines := d.reverse(r.Entry, r.By); d.refusal == nil {
@@ -508,10 +534,7 @@ func (r CorrectEntry) decide(d *decision) {
 	if r.Reversal == r.Replacement {
 		d.refuse(EntryExists, "the reversal and the replacement are both %s", r.Reversal)
 	}
-	if p := d.Entries[r.Entry].Posted; p != nil && p.OtherHalf != "" {
-		d.refuse(HalfOfTransfer, "entry %s is a half of a transfer: reverse it and the other "+
-			"half, %s, and send another transfer", r.Entry, p.OtherHalf)
-	}
+	d.checkHalf(r.Entry)
 	if lines := d.reverse(r.Entry, r.Reversal); d.refusal == nil {
 		d.post(JournalEntryPosted{Entry: r.Reversal, Description: "reversal of " + r.Entry,
 			Lines: lines, Reverses: r.Entry}, JournalEntryPosted{Entry: r.Replacement,
@@ -524,6 +547,7 @@ func (r CorrectEntry) decide(d *decision) {
 func (d *decision) reverse(entry, by string) []Line {
 	e := d.Entries[entry]
 	of := PeriodOf(e.PostedAt, d.Zone)
+	d.checkReversal(entry)
 	switch {
 	case e.Version == 0:
 		d.refuse(NoEntry, "no entry %s is on record", entry)

@@ -72,6 +72,17 @@ func TestHalfOfTransferIsNotCorrected(t *testing.T) {
 	require.Len(t, b.hanging(t), 1)
 	b.must(t, day(3), ledger.ReverseEntry{Entry: "X-1", By: "X-1-off"})
 	require.Empty(t, b.hanging(t))
+	for _, back := range []ledger.Request{ // the money would be on its way again
+		ledger.ReverseEntry{Entry: "X-1-off", By: "X-1-on"},
+		ledger.CorrectEntry{Entry: "X-1-off", Reversal: "X-1-on", Replacement: "X-2",
+			Description: "corrected", Lines: lines("transit", "sales", "11", "EUR")},
+	} {
+		out, err = b.Do(t.Context(), b.command(day(4), back))
+		require.NoError(t, err)
+		require.NotNil(t, out.Refusal)
+		require.Equal(t, ledger.HalfOfTransfer, out.Refusal.Rule)
+		require.Contains(t, out.Refusal.Detail, "X-1-off reverses X-1")
+	}
 	balances := b.books(t).Balances(trade.AsOf{})
 	require.NotEmpty(t, balances)
 	for _, s := range balances {

@@ -82,7 +82,9 @@ func (s *Server) routeCommands() {
 		OperationID: "batch", Method: http.MethodPost, Path: batches,
 		Summary: "Decide many commands, a JSON line each",
 		Description: "Answers with a JSON line for each line, and then one with the counts. " +
-			"An importer's lines name their actors; each event also has the importing principal.",
+			"An importer's lines name their actors; each event also has the importing principal. " +
+			"A line with the result elsewhere goes to the service of its owner: send the whole " +
+			"batch there, and no later batch before no line of this one is elsewhere.",
 		Parameters: []*huma.Param{{Name: "source", In: "query", Schema: text(""),
 			Description: "The file that the lines come from."}},
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{

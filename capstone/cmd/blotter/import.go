@@ -123,8 +123,9 @@ func (c *importCmd) open(ctx context.Context, a *app) (*session.Session, error) 
 }
 
 // importAll imports one file after the other. It stops after a file with lines that are elsewhere:
-// the lines of a later file must not overtake them. It also returns the last line that was counted, in
-// the file of that line. The last file that has orphaned follow-ups has the present ones.
+// the lines of a later file must not overtake them. It also returns the last line that was
+// counted, in the file of that line. The last file that has orphaned follow-ups has the present
+// ones.
 func (c *importCmd) importAll(
 	ctx context.Context, a *app, run fileImporter, in *inputs,
 ) (sum capstone.Imported, orphaned []serve.Orphan, last int, err error) {
@@ -252,8 +253,7 @@ func checkOwners(n capstone.Imported, unsent int) error {
 	text := fmt.Sprintf("%d of %d lines are not complete: another process owns a partition",
 		n.Elsewhere, n.Lines)
 	if n.Bad+n.Refused > 0 {
-		text += fmt.Sprintf("; %d others were not accepted: %d bad, %d refused", n.Bad+n.Refused,
-			n.Bad, n.Refused)
+		text += fmt.Sprintf("; %d bad, %d refused", n.Bad, n.Refused)
 	}
 	if unsent > 0 {
 		text += fmt.Sprintf("; %s after them not sent", plural(int64(unsent), "file"))

@@ -69,7 +69,7 @@ func TestImportWithLinesOfAnotherOwner(t *testing.T) {
 	require.ErrorContains(t, err, "1 of 3 lines are not complete")
 	n.Bad = 1
 	require.EqualError(t, checkOwners(n, 2), "1 of 3 lines are not complete: another process owns "+
-		"a partition; 1 others were not accepted: 1 bad, 0 refused; 2 files after them not sent")
+		"a partition; 1 bad, 0 refused; 2 files after them not sent")
 	require.NoError(t, checkOwners(capstone.Imported{Lines: 1, Accepted: 1}, 0))
 }
 
