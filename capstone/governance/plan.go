@@ -141,10 +141,12 @@ type keep struct {
 
 func (pl *planner) item(b Batch) (Item, error) {
 	item := Item{Object: b.Object, Kind: b.Kind, Batch: b.Number, Holds: []string{}, now: pl.now}
-	for i := range pl.facts.Records {
-		at := pl.facts.Records[i].Position
-		if at.Offset < b.Before.At(at.Partition) {
-			item.add(pl.keep(i))
+	if b.Kind == KindSnapshot { // other kinds name their events, and there are many objects
+		for i := range pl.facts.Records {
+			at := pl.facts.Records[i].Position
+			if at.Offset < b.Before.At(at.Partition) {
+				item.add(pl.keep(i))
+			}
 		}
 	}
 	for _, e := range b.Events {

@@ -188,7 +188,7 @@ func (s *Session) auditor(
 	}
 	foreign := map[string]error{}
 	pass := func(name string, why error) { foreign[name] = why }
-	if keys, err = turn(ctx, archive, keys, pass); err != nil {
+	if keys, err = rotated(ctx, archive, keys, pass); err != nil {
 		return nil, err
 	}
 	policy, err := s.policy()

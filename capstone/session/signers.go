@@ -14,9 +14,9 @@ import (
 // openRing reads a public key and its cross-signed notes.
 func openRing(text string) (note.Verifier, error) { return audit.OpenRing(text) }
 
-// turn gives the public key its cross-signed notes in the archive, and leaves the signers of keys
-// that sign now.
-func turn(
+// rotated gives the public key its cross-signed notes in the archive, and leaves the signers of
+// keys that sign now.
+func rotated(
 	ctx context.Context, archive audit.Archive, keys logdir.Keys, pass func(string, error),
 ) (logdir.Keys, error) {
 	ring, err := audit.Signers(ctx, archive, keys.Verifier, pass)
@@ -46,7 +46,7 @@ func turn(
 // RotateSigner takes. After the second, a seal finds the note in the archive and signs with both
 // keys; keys/verifier gets the note at the end of the overlap.
 func (s *Session) RotateSigner(ctx context.Context) (*audit.Ring, error) {
-	a, keys, err := s.turning(ctx)
+	a, keys, err := s.rotating(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (s *Session) RotateSigner(ctx context.Context) (*audit.Ring, error) {
 	if err := s.dir.NextSigner(); err != nil {
 		return nil, err
 	}
-	if a, keys, err = s.turning(ctx); err != nil {
+	if a, keys, err = s.rotating(ctx); err != nil {
 		return nil, err
 	}
 	ring, err := a.Reference.Rotate(ctx, keys.Next, keys.Public, keys.NextPublic)
@@ -75,14 +75,14 @@ func (s *Session) RotateSigner(ctx context.Context) (*audit.Ring, error) {
 // The note in the archive comes BEFORE the files. A crash between them leaves both keys in the
 // folder: the new one signs, alone, and the next RetireSigner or RotateSigner puts it in its place.
 func (s *Session) RetireSigner(ctx context.Context) (*audit.Ring, error) {
-	a, _, err := s.turning(ctx)
+	a, _, err := s.rotating(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := a.Reference.Retire(ctx); err != nil && !errors.Is(err, audit.ErrNoOverlap) {
 		return nil, err
 	}
-	a, keys, err := s.turning(ctx)
+	a, keys, err := s.rotating(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func (s *Session) Signers(ctx context.Context) (*audit.Ring, error) {
 	return a.Keys.Verifier.(*audit.Ring), nil
 }
 
-// turning returns the auditor of a log that changes its signers, and all keys of the folder.
-func (s *Session) turning(ctx context.Context) (*Auditor, logdir.Keys, error) {
+// rotating returns the auditor of a log that changes its signers, and all keys of the folder.
+func (s *Session) rotating(ctx context.Context) (*Auditor, logdir.Keys, error) {
 	if s.config.signer() != nil {
 		return nil, logdir.Keys{}, &logdir.UsageError{
 			What:   "a command signs for this log, and its key is in no file",

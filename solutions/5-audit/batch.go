@@ -180,7 +180,7 @@ type event struct {
 	id      uuid.UUID
 	version int64
 	schema  *schemaName // of events in a row the same pointer
-	body    []byte      // of the payload; nil where it was not kept
+	body    []byte      // of the payload; nil where it was not read or kept
 }
 
 func newEvent(at contract.Position, leaf []byte) event {

@@ -41,12 +41,16 @@ func (m *room) read(ctx context.Context, log contract.Reader, from, to contract.
 }
 
 // readWhole is read with all bodies: a sealer archives them, and the leaves hold only their
-// digests. A range of one event is never errBodies.
+// digests. A range of one event is never errBodies. An event whose payload was not fetched from
+// object storage is refused.
 func (m *room) readWhole(
 	ctx context.Context, log contract.Reader, from, to contract.Cursor,
 ) ([]event, error) {
 	events, size := 0, 0
 	return m.readEvents(ctx, log, from, to, func(ev *event) error {
+		if ev.body == nil {
+			return fmt.Errorf("position %s: %w", ev.Position, contract.ErrOffloaded)
+		}
 		if events, size = events+1, size+len(ev.body); events > 1 && size > maxBodies {
 			return errBodies
 		}
@@ -86,8 +90,10 @@ func (m *room) readEvents(
 		events = append(events, event{
 			Position: r.Position, Leaf: m.leaf(&r), stream: r.Stream, group: r.AppendGroup,
 			recorded: r.RecordedAt, id: r.ID, version: r.Version, schema: schema,
-			body: r.Data[min(len(r.Data), wirePrefix):],
 		})
+		if !r.Offloaded() {
+			events[len(events)-1].body = r.Data[min(len(r.Data), wirePrefix):]
+		}
 		if failed = take(&events[len(events)-1]); failed != nil {
 			break
 		}

@@ -194,8 +194,10 @@ func (s *sealer) putRecords(ctx context.Context, b *batch) error {
 }
 
 // locked returns the archive in which the records of a batch are locked for as long as the policy
-// keeps any of its events. A crash before they are written leaves none: the sealer that adopts the
-// batch writes them with the same lock.
+// keeps any of its events. No event keeps them from later on than the seal: nobody shortens a lock,
+// so a recorded_at in the future must not make one of years. A simulated log was sealed at its
+// latest recorded_at. A crash before they are written leaves none: the sealer that adopts the batch
+// writes them with the same lock.
 func (s *sealer) locked(b *batch) Archive {
 	archive, ok := s.Archive.(Locker)
 	if !ok || s.LockUntil == nil {
@@ -203,7 +205,11 @@ func (s *sealer) locked(b *batch) Archive {
 	}
 	l := locking{Locker: archive}
 	for _, ev := range b.events {
-		if at := s.LockUntil(ev.schema.typ, ev.recorded); at.After(l.until) {
+		from := ev.recorded
+		if from.After(b.Sealed) {
+			from = b.Sealed
+		}
+		if at := s.LockUntil(ev.schema.typ, from); at.After(l.until) {
 			l.until = at
 		}
 	}

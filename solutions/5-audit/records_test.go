@@ -3,8 +3,11 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/mod/sumdb/note"
@@ -102,6 +105,70 @@ func TestChangedRecordsAreAFault(t *testing.T) {
 				func(contract.SealedRecords) error { return nil })
 			require.ErrorContains(t, err, tc.want)
 		})
+	}
+}
+
+// An event whose payload is still in object storage has no body to compare or to seal. Its records
+// must have the payload of the leaf's digest, and none is sealed without it.
+func TestOffloadedEventHasNoEmptyBody(t *testing.T) {
+	t.Parallel()
+	log, archive, _ := withSchema(t)
+	const first = "records/000000000001"
+	data := object(t, archive, first)
+	log.Change(at(0, 0), func(r *contract.Recorded) {
+		r.BodyDigest, r.Data = sha256.Sum256(r.Data[5:]), slices.Clone(r.Data[:5])
+	})
+	v, err := open(t, log, archive).Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+
+	blank := bytes.Index(data, []byte("\n\n"))
+	head := blank + 2 + bytes.IndexByte(data[blank+2:], '\n') + 1
+	const body = 4 + 36
+	emptied := slices.Concat(data[:head], make([]byte, 4), data[head+body:])
+	fault := faultText(t, open(t, log, edited{archive, map[string][]byte{first: emptied}}))
+	require.Contains(t, fault, "it has another payload for the event at 0/0")
+
+	_, err = open(t, log, new(audit.Memory)).Seal(t.Context())
+	require.ErrorIs(t, err, contract.ErrOffloaded)
+}
+
+// locks is an archive that notes until when each object is locked.
+type locks struct {
+	*audit.Memory
+	until map[string]time.Time
+}
+
+func (l locks) PutUntil(
+	ctx context.Context, name string, data []byte, until time.Time,
+) error {
+	l.until[name] = until
+	return l.Put(ctx, name, data)
+}
+
+// An event that claims to be recorded in the far future locks no records for longer than the policy
+// keeps an event of the time of its seal. A simulated log has no other times than its own.
+func TestFutureEventLocksNothingForYears(t *testing.T) {
+	t.Parallel()
+	far := audittest.Noon.AddDate(300, 0, 0)
+	for _, simulated := range []bool{false, true} {
+		log, archive := audittest.NewLog(1), locks{new(audit.Memory), map[string]time.Time{}}
+		if simulated {
+			log.Simulate()
+		}
+		log.Add(1)
+		log.AddAt("trade/UTI-1", far)
+		a := open(t, log, archive)
+		a.LockUntil = func(_ string, recorded time.Time) time.Time {
+			return recorded.AddDate(5, 0, 0)
+		}
+		_, err := a.Seal(t.Context())
+		require.NoError(t, err)
+		want := tomorrow().AddDate(5, 0, 0)
+		if simulated {
+			want = far.AddDate(5, 0, 0)
+		}
+		require.Equal(t, map[string]time.Time{"records/000000000001": want}, archive.until)
 	}
 }
 

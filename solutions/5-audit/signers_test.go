@@ -31,8 +31,8 @@ func pairOf(t *testing.T, name, origin string) pair {
 	return pair{signer, public}
 }
 
-// A turning log changes its signers.
-type turning struct {
+// A rotatingLog changes its signers.
+type rotatingLog struct {
 	*testing.T
 	log     *audittest.Log
 	archive *audit.Memory
@@ -40,8 +40,8 @@ type turning struct {
 	foreign map[string]error
 }
 
-func newTurning(t *testing.T) *turning {
-	r := &turning{T: t, log: audittest.NewLog(1), archive: new(audit.Memory)}
+func newRotatingLog(t *testing.T) *rotatingLog {
+	r := &rotatingLog{T: t, log: audittest.NewLog(1), archive: new(audit.Memory)}
 	for _, name := range []string{"a", "b", "c"} {
 		r.keys = append(r.keys, pairOf(t, name, origin))
 	}
@@ -49,7 +49,7 @@ func newTurning(t *testing.T) *turning {
 }
 
 // as returns an auditor that holds a public key, and as the folder has two signers; nil without.
-func (r *turning) as(key string, signers ...note.Signer) *audit.Auditor {
+func (r *rotatingLog) as(key string, signers ...note.Signer) *audit.Auditor {
 	r.foreign = map[string]error{}
 	pin, err := audit.OpenRing(key)
 	require.NoError(r, err)
@@ -65,7 +65,7 @@ func (r *turning) as(key string, signers ...note.Signer) *audit.Auditor {
 }
 
 // seal adds events and seals them, and returns the signed checkpoint.
-func (r *turning) seal(signers ...note.Signer) []byte {
+func (r *rotatingLog) seal(signers ...note.Signer) []byte {
 	r.log.Add(3)
 	c, err := r.as(r.keys[0].public, signers...).Seal(r.Context())
 	require.NoError(r, err)
@@ -73,7 +73,7 @@ func (r *turning) seal(signers ...note.Signer) []byte {
 }
 
 // rotate goes from a key to the next one: an overlap, in which it seals, and its end.
-func (r *turning) rotate(i int) {
+func (r *rotatingLog) rotate(i int) {
 	old, next := r.keys[i], r.keys[i+1]
 	_, err := r.as(old.public, old).Rotate(r.Context(), next, old.public, next.public)
 	require.NoError(r, err)
@@ -87,7 +87,7 @@ func (r *turning) rotate(i int) {
 // rotations, and opens each checkpoint and proof with the notes alone, without the archive.
 func TestEveryKeyVerifiesARotatedLog(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	notes := [][]byte{r.seal(r.keys[0])}
 	proof, err := r.as(r.keys[0].public).Prove(t.Context(), r.log.Events()[0])
 	require.NoError(t, err)
@@ -122,7 +122,7 @@ func TestEveryKeyVerifiesARotatedLog(t *testing.T) {
 // is over, alone or on an object of the archive, and one by a key whose time has not begun.
 func TestCheckpointOutOfTimeIsNamed(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	first := r.seal(r.keys[0])
 	r.rotate(0)
 	last := r.seal(r.keys[1])
@@ -159,7 +159,7 @@ func TestCheckpointOutOfTimeIsNamed(t *testing.T) {
 // A cross-signed note that does not hold leads nowhere. In the archive it is passed over by name.
 func TestForgedCrossSignedNotes(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	r.seal(r.keys[0])
 	r.rotate(0)
 	a, b, c := r.keys[0], r.keys[1], r.keys[2]
@@ -232,7 +232,7 @@ func cross(t *testing.T, old, new pair, verb string) []byte {
 // key of which only a verifier is known is found in the notes that it signed.
 func TestEqualHashIsNoHeldKey(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	a, b, x, y := r.keys[0], r.keys[1], pairOf(t, "x", origin), pairOf(t, "y", origin)
 	plain := verifierOf(t, a.public)
 	for i, signed := range [][]byte{cross(t, x, y, "begins 1"), cross(t, y, x, "begins 1"),
@@ -260,7 +260,7 @@ func TestEqualHashIsNoHeldKey(t *testing.T) {
 // signature takes no place. Notes between the keys of strangers stay out of the ring, by name.
 func TestForeignCrossSignedNotes(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	a, b, c := r.keys[0], r.keys[1], r.keys[2]
 	x, y := pairOf(t, "x", origin), pairOf(t, "y", origin)
 	real := cross(t, a, b, "begins 4")
@@ -309,7 +309,7 @@ func (d *during) Put(ctx context.Context, name string, data []byte) error {
 // The steps of a rotation, and what a crash or another process leaves between them.
 func TestRotationIsCutOff(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	a, b := r.keys[0], r.keys[1]
 	rotate := func() error {
 		_, err := r.as(a.public, a).Rotate(t.Context(), b, a.public, b.public)
@@ -363,7 +363,7 @@ func TestRotationIsCutOff(t *testing.T) {
 // for nothing, and stop no seal. A sealer with that key alone is refused.
 func TestOldKeyStopsNoSeal(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	a, b := r.keys[0], r.keys[1]
 	r.seal(a)
 	stale := r.as(a.public, a) // knows of no rotation
@@ -405,7 +405,7 @@ func verifierOf(t *testing.T, public string) note.Verifier {
 // so from the overlap on. A policy that names one of the log's keys is of the log.
 func TestWitnessesThroughARotation(t *testing.T) {
 	t.Parallel()
-	r := newTurning(t)
+	r := newRotatingLog(t)
 	a, b := r.keys[0], r.keys[1]
 	w := inMemoryOf(t, "w", a.public)
 	cosigned := func(signers ...note.Signer) error {

@@ -206,8 +206,13 @@ func (a *app) replayAll(ctx context.Context, s *session.Session, system *capston
 		}
 		list, compared = append(list, l), true
 	}
-	if !compared {
+	if len(list) == 0 {
 		return noSnapshot(ctx, system, "", contract.ErrNoSnapshot)
+	}
+	if !compared {
+		faults = append(faults, noVerdict{&failure{
+			"every snapshot was destroyed, so there is none to replay against",
+			"take one: blotter snapshot"}})
 	}
 	answered := a.answer(of(s), list, func(w io.Writer) {
 		for _, l := range list {
