@@ -1,6 +1,7 @@
 package logdir
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 // Keys are the pair that signs checkpoints (C2SP signed-note). The verifier key is public. A
 // holder of the signer key can sign another history.
 type Keys struct {
-	Signer   note.Signer // nil for a session that only verifies
+	Signer   note.Signer // nil for a session that only verifies, and if the file is lost
 	Verifier note.Verifier
 	Public   string // the public key of Signer
 
@@ -50,7 +51,8 @@ func (from KeySource) open(text string) (note.Verifier, error) {
 	return note.NewVerifier(strings.TrimSpace(text))
 }
 
-// Keys returns the keys of the log.
+// Keys returns the keys of the log. A folder with keys/signer.next alone has no Signer: that file
+// was lost, and Next takes its place if cross-signed notes lead to it.
 func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	if from.Command != nil {
 		return d.external(from)
@@ -58,6 +60,9 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	path := d.keyFile("signer")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.nextKey(&k, from); err != nil || k.Next != nil {
+			return k, err
+		}
 		text, err = d.firstKey(path, from)
 	}
 	if err != nil {
@@ -74,15 +79,24 @@ func (d *Dir) Keys(from KeySource) (k Keys, err error) {
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return k, err
 	}
-	text, err = os.ReadFile(d.keyFile("signer.next"))
-	if err == nil {
-		k.Next, k.NextPublic, err = from.pair(d.keyFile("signer.next"), text)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return k, err
-	}
-	k.Verifier, err = d.checkVerifier(from, k.Public, k.NextPublic)
+	err = d.nextKey(&k, from)
 	return k, err
+}
+
+// nextKey reads keys/signer.next into k, if there is one, and the public key of the folder.
+func (d *Dir) nextKey(k *Keys, from KeySource) error {
+	path := d.keyFile("signer.next")
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && k.Signer == nil {
+		return nil
+	}
+	if err == nil {
+		k.Next, k.NextPublic, err = from.pair(path, text)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		k.Verifier, err = d.checkVerifier(from, k.Public, k.NextPublic)
+	}
+	return err
 }
 
 // pair reads a signer key and derives its public key.
@@ -101,17 +115,17 @@ func (from KeySource) pair(path string, text []byte) (note.Signer, string, error
 
 // checkVerifier returns the public key of the folder. It refuses a file of the public key that has
 // another key: sessions that verify read only that file. In a change of the signer it may have the
-// next one.
+// next one. Without keys/signer it has whatever key leads to the next one.
 func (d *Dir) checkVerifier(from KeySource, public, next string) (note.Verifier, error) {
 	path := d.keyFile("verifier")
 	kept, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return from.open(public)
+		return from.open(cmp.Or(public, next))
 	}
 	if err != nil {
 		return nil, err
 	}
-	if key := firstLine(kept); key == public || key == next && next != "" {
+	if key := firstLine(kept); public == "" || key == public || key == next && next != "" {
 		return from.open(string(kept))
 	}
 	return nil, &IntegrityError{path + " is not the public key of keys/signer",

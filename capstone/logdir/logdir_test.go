@@ -3,6 +3,7 @@ package logdir
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -256,6 +257,32 @@ func TestNextSignerTakesOver(t *testing.T) {
 	require.NoError(t, d.KeepVerifier(first.Public+"\n"))
 	_, err = d.Keys(open)
 	require.ErrorContains(t, err, "is not the public key of keys/signer")
+}
+
+// A folder that lost its signer key in an overlap has the next one, with either public key.
+func TestNextSignerOutlivesTheLostOne(t *testing.T) {
+	t.Parallel()
+	d := &Dir{path: t.TempDir(), settings: example}
+	first, err := d.Keys(keySource(true, false))
+	require.NoError(t, err)
+	require.NoError(t, d.NextSigner())
+	both, err := d.Keys(keySource(false, true))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(d.keyFile("signer")))
+	for _, public := range []string{first.Public, both.NextPublic, ""} {
+		if err = d.KeepVerifier(public + "\n"); public == "" {
+			public, err = both.NextPublic, os.Remove(d.keyFile("verifier"))
+		}
+		require.NoError(t, err)
+		left, err := d.Keys(keySource(true, true))
+		require.NoError(t, err)
+		require.Nil(t, left.Signer)
+		require.Empty(t, left.Public)
+		require.Equal(t, both.NextPublic, left.NextPublic)
+		require.True(t, strings.HasPrefix(public, left.Verifier.Name()+"+"+
+			fmt.Sprintf("%08x", left.Verifier.KeyHash())), public)
+		require.NoFileExists(t, d.keyFile("signer"))
+	}
 }
 
 // With another key in its place every checkpoint would look forged.

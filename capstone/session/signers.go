@@ -24,10 +24,16 @@ func rotated(
 		return keys, err
 	}
 	keys.Verifier = ring
-	if keys.Signer == nil {
+	if keys.Signer == nil && keys.Next == nil {
 		return keys, nil
 	}
 	now := ring.Signing(keys.Signer, keys.Next)
+	if len(now) == 0 && keys.Signer == nil {
+		return keys, &logdir.IntegrityError{
+			What: "the log's signing key is missing: the folder has no keys/signer, and no " +
+				"cross-signed note leads to keys/signer.next",
+			Remedy: "restore it from a backup: no other key can check the log's checkpoints"}
+	}
 	if len(now) == 0 {
 		return keys, &logdir.IntegrityError{
 			What: "the log gave up the key in keys/signer, and the folder does not have the key " +
@@ -120,12 +126,16 @@ func (s *Session) rotating(ctx context.Context) (*Auditor, logdir.Keys, error) {
 	return a, all, err
 }
 
-// takeOver puts keys/signer.next in the place of keys/signer if only that key signs now.
+// takeOver puts keys/signer.next in the place of keys/signer if the overlap has ended and only that
+// key signs now.
 func (s *Session) takeOver(a *Auditor, keys logdir.Keys) (bool, error) {
-	if keys.Next == nil || a.Keys.Next != nil || a.Keys.Signer != keys.Next {
+	ring := a.Keys.Verifier.(*audit.Ring)
+	all := ring.Rotations()
+	if keys.Next == nil || a.Keys.Next != nil || a.Keys.Signer != keys.Next ||
+		len(all) == 0 || all[len(all)-1].Until == 0 {
 		return false, nil
 	}
-	ring, err := a.Keys.Verifier.(*audit.Ring).Holding(keys.NextPublic)
+	ring, err := ring.Holding(keys.NextPublic)
 	if err == nil {
 		err = s.dir.KeepVerifier(ring.String())
 	}
