@@ -14,6 +14,8 @@
 //	reached          the end of the log after the last command that wrote it
 //	swept            the cursor of the process that issues follow-ups
 //	published        the cursor of the process that publishes events to other systems
+//	published.topic  the id of the topic that has the events before that cursor
+//	accounts/        the states of accounts with long histories; it may be lost
 //	writer           the lock of the only process that may append
 //	restoring        the archive from which the log is being made again; no other command opens it
 //	service          the address and the token of a running service
@@ -127,7 +129,9 @@ func New(path string, s Settings) (*Dir, error) {
 // Create writes the settings of a new log. A crash before it leaves no log, but empty topics or
 // tables under its name; the next log of that name uses them.
 func (d *Dir) Create() error {
-	if err := d.reached().remove(); err != nil { // the mark of an earlier log
+	// The files of an earlier log say nothing about this one.
+	err := errors.Join(d.reached().remove(), d.Published().remove(), d.AccountSnapshots().Clear())
+	if err != nil {
 		return err
 	}
 	if err := create(d.path, d.settings); err != nil {

@@ -158,17 +158,21 @@ func TestNewLogAdoptsTopic(t *testing.T) {
 	require.Equal(t, "id-1", d.Settings().Topic)
 }
 
-// The mark of an earlier log in the same folder says nothing about a new one.
-func TestReachedMarkOfANewLog(t *testing.T) {
+// The marks of an earlier log in the same folder say nothing about a new one.
+func TestMarksOfANewLog(t *testing.T) {
 	t.Parallel()
 	d, err := New(t.TempDir(), example)
 	require.NoError(t, err)
 	require.NoError(t, d.MarkReached(contract.Cursor{7}))
+	require.NoError(t, d.Published().Save(contract.Cursor{7}))
+	require.NoError(t, d.AccountSnapshots().Save("cash", []byte("rich")))
 	mark, err := d.Reached()
 	require.NoError(t, err)
 	require.Nil(t, mark)
 	require.NoError(t, d.Create())
 	require.NoFileExists(t, string(d.reached()))
+	require.NoFileExists(t, string(d.Published()))
+	require.NoDirExists(t, string(d.AccountSnapshots()))
 }
 
 func keySource(create, signed bool) KeySource {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"example.com/blotter/labs/kit/contract"
@@ -86,11 +87,29 @@ func (p Progress) Save(name string, content []byte) error {
 // Clear removes the folder.
 func (p Progress) Clear() error { return os.RemoveAll(string(p)) }
 
+// An IDFile is a file with an id in it.
+type IDFile string
+
+// Load returns the id; empty without the file.
+func (f IDFile) Load() (string, error) {
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(text)), err
+}
+
+// Save replaces the file. A crash leaves the old id or the new one.
+func (f IDFile) Save(id string) error { return replace(string(f), []byte(id+"\n")) }
+
 // FollowUps returns the cursor of the process that issues follow-ups.
 func (d *Dir) FollowUps() CursorFile { return CursorFile(filepath.Join(d.path, "swept")) }
 
 // Published returns the cursor of the process that publishes events to other systems.
 func (d *Dir) Published() CursorFile { return CursorFile(filepath.Join(d.path, "published")) }
+
+// PublishedTo returns the id of the topic that has the events before Published.
+func (d *Dir) PublishedTo() IDFile { return IDFile(filepath.Join(d.path, "published.topic")) }
 
 func (d *Dir) reached() CursorFile { return CursorFile(filepath.Join(d.path, "reached")) }
 

@@ -1,9 +1,11 @@
 package publication_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path"
@@ -41,6 +43,7 @@ type bench struct {
 	desk    *ledger.Desk
 	cluster *kfake.Cluster
 	cursor  *cursor
+	of      *savedID
 	n       int
 }
 
@@ -51,7 +54,8 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(cluster.Close)
 	log := memory.New(contract.SimulatedClock)
 	desk := &ledger.Desk{Log: log, Codec: domain.Offline(), Zone: trade.BookZone(), Source: "test"}
-	return &bench{t: t, log: log, desk: desk, cluster: cluster, cursor: new(cursor)}
+	return &bench{t: t, log: log, desk: desk, cluster: cluster, cursor: new(cursor),
+		of: new(savedID)}
 }
 
 func (b *bench) brokers() []kgo.Opt {
@@ -64,7 +68,7 @@ func (b *bench) publisher() *publication.Publisher {
 	to, err := publication.OpenTopic(b.brokers(), topic)
 	require.NoError(b.t, err)
 	b.t.Cleanup(func() { require.NoError(b.t, to.Close()) })
-	return &publication.Publisher{Log: b.log, Name: "books", Topic: to, Cursor: b.cursor}
+	return &publication.Publisher{Log: b.log, Name: "books", Topic: to, Cursor: b.cursor, Of: b.of}
 }
 
 // do sends requests to a ledger, which accepts them.
@@ -137,6 +141,16 @@ func (b *bench) trial(name string) map[string]string {
 type cursor struct {
 	at   contract.Cursor
 	left int // saves before the next crash; 0 for none
+}
+
+// A savedID keeps the id of a topic.
+type savedID string
+
+func (s *savedID) Load() (string, error) { return string(*s), nil }
+
+func (s *savedID) Save(id string) error {
+	*s = savedID(id)
+	return nil
 }
 
 var errCrash = errors.New("crash")
@@ -426,13 +440,92 @@ func TestPublisherLosesItsBrokers(t *testing.T) {
 	client, err := kgo.NewClient(b.brokers()...)
 	require.NoError(t, err)
 	defer client.Close()
-	_, err = kadm.NewClient(client).DeleteTopic(t.Context(), topic)
-	require.NoError(t, err)
+	admin := kadm.NewClient(client)
+	for _, byAnother := range []bool{false, true} {
+		_, err = admin.DeleteTopic(t.Context(), topic)
+		require.NoError(t, err)
+		if byAnother { // such as a consumer, by auto-creation
+			_, err = admin.CreateTopic(t.Context(), 1, 1, nil, topic)
+			require.NoError(t, err)
+		}
+		again, err := b.publisher().CatchUp(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, n, again, "created by another: %v", byAnother)
+		c := newConsumer(t)
+		c.read(b.records(n))
+		c.requireBooks(b, "main")
+	}
+
+	// A broker that does not know the topic yet: its answer is stale, and nothing is sent again.
+	stale := true
+	b.cluster.ControlKey(int16(kmsg.Metadata), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		asked := r.(*kmsg.MetadataRequest)
+		if !stale || len(asked.Topics) == 0 {
+			b.cluster.KeepControl()
+			return nil, nil, false
+		}
+		stale = false
+		return unknown(asked), nil, true
+	})
 	again, err := b.publisher().CatchUp(t.Context())
 	require.NoError(t, err)
+	require.Zero(t, again)
+	require.False(t, stale)
+	again, err = b.publisher().Again(t.Context())
+	require.NoError(t, err)
 	require.Equal(t, n, again)
+}
+
+// unknown answers a request of metadata like a broker that does not know the topic.
+func unknown(r *kmsg.MetadataRequest) *kmsg.MetadataResponse {
+	answer := r.ResponseKind().(*kmsg.MetadataResponse)
+	for _, asked := range r.Topics {
+		of := kmsg.NewMetadataResponseTopic()
+		of.Topic, of.ErrorCode = asked.Topic, kerr.UnknownTopicOrPartition.Code
+		answer.Topics = append(answer.Topics, of)
+	}
+	return answer
+}
+
+// A cutLog is a log whose read fails before an event.
+type cutLog struct {
+	contract.Reader
+	at int
+}
+
+func (l cutLog) Read(
+	ctx context.Context, from, to contract.Cursor,
+) iter.Seq2[contract.Recorded, error] {
+	return func(yield func(contract.Recorded, error) bool) {
+		n := 0
+		for r, err := range l.Reader.Read(ctx, from, to) {
+			if n++; n == l.at {
+				r, err = contract.Recorded{}, errCrash
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// The events before one that cannot be read are published, and the cursor is after them.
+func TestPublisherStopsAtABadEvent(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.keepBooks("main")
+	p := b.publisher()
+	p.Log = cutLog{b.log, 20}
+	n, err := p.CatchUp(t.Context())
+	require.ErrorIs(t, err, errCrash)
+	require.Positive(t, n)
+	require.Equal(t, n, b.size())
+	require.NotNil(t, b.cursor.at)
+	rest, err := b.publisher().CatchUp(t.Context())
+	require.NoError(t, err)
 	c := newConsumer(t)
-	c.read(b.records(n))
+	c.read(b.records(n + rest))
+	require.Zero(t, c.doubled)
 	c.requireBooks(b, "main")
 }
 

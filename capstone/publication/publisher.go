@@ -20,6 +20,7 @@ package publication
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -36,22 +37,76 @@ type Publisher struct {
 	Name   string // of the log
 	Topic  *Topic
 	Cursor capstone.SavedCursor
+	Of     SavedID // the topic that has the events before the cursor
 
-	found bool // the topic was there, or this publisher has created it
+	found bool // the cursor is that of the topic
+}
+
+// A SavedID keeps the id of a topic.
+type SavedID interface {
+	Load() (string, error) // empty if there is none
+	Save(string) error
 }
 
 // maxChunk is the size of the events that are sent together. They fit into
 // one batch, also with an event that is as long as one can be.
 const maxChunk = 64 << 10
 
+// maxRead is the number of events of the log after which the cursor is kept, however few of them
+// are public.
+const maxRead = 10_000
+
+// A chunk has the events that are sent together.
+type chunk struct {
+	records []*kgo.Record
+	size    int
+	read    int // events of the log, public or not
+}
+
+// full reports whether c is sent before the next record, which may be nil.
+func (c chunk) full(next *kgo.Record) bool {
+	return c.read >= maxRead || next != nil && c.size > 0 && c.size+len(next.Value) > maxChunk
+}
+
+func (c *chunk) add(record *kgo.Record) {
+	c.read++
+	if record != nil {
+		c.records, c.size = append(c.records, record), c.size+len(record.Value)
+	}
+}
+
 // CatchUp publishes the events up to the end of the log. It returns the number of public events.
-// After an error the next call begins at the cursor.
+// After an error the next call begins at the cursor. The events before an event that cannot be read
+// or published are published, and none after it.
 func (p *Publisher) CatchUp(ctx context.Context) (n int, err error) {
 	defer func() { p.found = p.found && err == nil }()
 	if err := p.findTopic(ctx); err != nil {
 		return 0, err
 	}
-	at, err := p.Cursor.Load()
+	return p.catchUp(ctx, p.Cursor)
+}
+
+// Again publishes all events again, up to the end of the log. The cursor stays: it may be that of a
+// service that publishes meanwhile.
+func (p *Publisher) Again(ctx context.Context) (n int, err error) {
+	if _, err := p.Topic.find(ctx); err != nil {
+		return 0, err
+	}
+	return p.catchUp(ctx, new(inMemory))
+}
+
+// inMemory is the cursor of one run. It begins at the beginning.
+type inMemory struct{ at contract.Cursor }
+
+func (m *inMemory) Load() (contract.Cursor, error) { return m.at, nil }
+
+func (m *inMemory) Save(at contract.Cursor) error {
+	m.at = at
+	return nil
+}
+
+func (p *Publisher) catchUp(ctx context.Context, kept capstone.SavedCursor) (n int, err error) {
+	at, err := kept.Load()
 	if err != nil {
 		return 0, err
 	}
@@ -62,46 +117,46 @@ func (p *Publisher) CatchUp(ctx context.Context) (n int, err error) {
 	if err := at.Ahead("the publication", end); err != nil || at.Equal(end) {
 		return 0, err
 	}
-	var chunk []*kgo.Record
-	size := 0
+	var c chunk
 	for r, err := range p.Log.Read(ctx, at, end) {
-		if err != nil {
-			return n, err
+		var record *kgo.Record
+		if err == nil {
+			record, err = p.recordOf(r)
 		}
-		record, err := p.recordOf(r)
-		if err != nil {
-			return n, err
-		}
-		if record != nil {
-			if size > 0 && size+len(record.Value) > maxChunk {
-				if n, err = p.publish(ctx, chunk, at, n); err != nil {
-					return n, err
-				}
-				chunk, size = nil, 0
+		if err != nil || c.full(record) {
+			var failed error
+			n, failed = p.publish(ctx, kept, c.records, at, n)
+			if err = errors.Join(err, failed); err != nil {
+				return n, err
 			}
-			chunk, size = append(chunk, record), size+len(record.Value)
+			c = chunk{}
 		}
+		c.add(record)
 		at = at.After(r.Position)
 	}
-	return p.publish(ctx, chunk, end, n)
+	return p.publish(ctx, kept, c.records, end, n)
 }
 
-// findTopic creates the topic if it is not there. A new topic gets all events: it is the first one,
-// or the last one was lost.
+// findTopic creates the topic if it is not there. Another topic than before gets all events: it is
+// the first one, or the last one was lost, and was made again by this process or another.
 func (p *Publisher) findTopic(ctx context.Context) error {
 	if p.found {
 		return nil
 	}
-	exists, err := p.Topic.exists(ctx)
+	id, err := p.Topic.find(ctx)
 	if err != nil {
 		return err
 	}
-	if !exists {
-		// A crash here leaves no topic: the next run finds none, and does the same.
+	kept, err := p.Of.Load()
+	if err != nil {
+		return err
+	}
+	if kept != id {
 		if err := p.Cursor.Save(nil); err != nil {
 			return err
 		}
-		if err := p.Topic.create(ctx); err != nil {
+		// A crash here leaves the id of another topic: the next run does the same.
+		if err := p.Of.Save(id); err != nil {
 			return err
 		}
 	}
@@ -129,11 +184,11 @@ func (p *Publisher) recordOf(r contract.Recorded) (*kgo.Record, error) {
 
 // publish sends a chunk and then keeps the cursor after it.
 func (p *Publisher) publish(
-	ctx context.Context, chunk []*kgo.Record, to contract.Cursor, n int,
+	ctx context.Context, kept capstone.SavedCursor, chunk []*kgo.Record, to contract.Cursor, n int,
 ) (int, error) {
 	if err := p.Topic.send(ctx, chunk); err != nil {
 		return n, fmt.Errorf("publish to topic %s: %w", p.Topic.name, err)
 	}
 	// A crash here leaves events that the cursor does not know of: the next run sends them again.
-	return n + len(chunk), p.Cursor.Save(to)
+	return n + len(chunk), kept.Save(to)
 }

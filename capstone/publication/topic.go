@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A Topic is the topic of public events.
@@ -38,18 +39,35 @@ func (t *Topic) Close() error {
 	return nil
 }
 
-func (t *Topic) exists(ctx context.Context) (bool, error) {
-	found, err := kadm.NewClient(t.client).ListTopics(ctx, t.name)
-	if err == nil {
-		err = found[t.name].Err
+// find returns the id of the topic, and creates it if it is not there. A topic that is made again
+// gets another id (KIP-516). Kafka before 2.8 has no ids: there a lost topic is not noticed.
+func (t *Topic) find(ctx context.Context) (id string, err error) {
+	id, err = t.id(ctx)
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return id, err
 	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return false, nil
+	if err := t.create(ctx); err != nil {
+		return "", err
+	}
+	return t.id(ctx) // an error if the broker does not know it yet: the next run asks again
+}
+
+func (t *Topic) id(ctx context.Context) (string, error) {
+	ask := kmsg.NewPtrMetadataRequest() // that of kadm remembers that there was no topic
+	one := kmsg.NewMetadataRequestTopic()
+	one.Topic = kmsg.StringPtr(t.name)
+	ask.Topics = append(ask.Topics, one)
+	answer, err := ask.RequestWith(ctx, t.client)
+	if err == nil && len(answer.Topics) != 1 {
+		err = fmt.Errorf("the broker named %d topics", len(answer.Topics))
+	}
+	if err == nil {
+		err = kerr.ErrorForCode(answer.Topics[0].ErrorCode)
 	}
 	if err != nil {
-		return false, fmt.Errorf("look at topic %s: %w", t.name, err)
+		return "", fmt.Errorf("look at topic %s: %w", t.name, err)
 	}
-	return true, nil
+	return kadm.TopicID(answer.Topics[0].TopicID).String(), nil
 }
 
 // create makes a topic that keeps all events, so that a later consumer can begin from the first

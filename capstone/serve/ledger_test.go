@@ -207,7 +207,8 @@ func TestServicePublishesLedgers(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, topic.Close()) })
 	s := newService(t, withLedgers, func(c *serve.Config) {
 		c.Publisher = &publication.Publisher{Log: c.System.Log, Name: "log", Topic: topic,
-			Cursor: logdir.CursorFile(filepath.Join(t.TempDir(), "published"))}
+			Cursor: logdir.CursorFile(filepath.Join(t.TempDir(), "published")),
+			Of:     logdir.IDFile(filepath.Join(t.TempDir(), "published.topic"))}
 	})
 	s.start()
 	code, text := s.ask("operations/1",

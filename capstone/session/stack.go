@@ -98,7 +98,7 @@ func (s *Session) Publication(ctx context.Context) (*publication.Publisher, erro
 	}
 	s.onClose(topic.Close)
 	return &publication.Publisher{Log: s.Log, Name: string(name), Topic: topic,
-		Cursor: s.dir.Published()}, nil
+		Cursor: s.dir.Published(), Of: s.dir.PublishedTo()}, nil
 }
 
 // compatible judges schemas for the embedded registry. It is the reference in every build: the

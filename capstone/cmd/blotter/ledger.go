@@ -301,12 +301,11 @@ func (c *ledgerPublishCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	catchUp := publisher.CatchUp
 	if c.Again {
-		if err := publisher.Cursor.Save(nil); err != nil {
-			return err
-		}
+		catchUp = publisher.Again
 	}
-	n, err := publisher.CatchUp(ctx)
+	n, err := catchUp(ctx)
 	if err != nil {
 		return err
 	}
