@@ -185,7 +185,11 @@ func (s *sealer) prepare(ctx context.Context, last *batch) (err error) {
 		}
 	}
 	if last != nil && s.at.simulated {
-		return nil // the first seal is on record in the log, and its later frontiers state nothing
+		// Frontiers of a simulated log state nothing but that it was sealed. The first seal puts
+		// that on record, or a later one if the first was not by the owner of the log.
+		if begun, err := s.begun(ctx); err != nil || begun {
+			return err
+		}
 	}
 	if s.frontier, err = s.Log.CommitFrontier(ctx); err != nil {
 		return fmt.Errorf("committing the frontier of the log: %w", err)
@@ -193,6 +197,19 @@ func (s *sealer) prepare(ctx context.Context, last *batch) (err error) {
 	// A crash here leaves a frontier that no batch states, which holds nothing back but the clock.
 	s.end, err = s.logEnd(ctx, s.at)
 	return err
+}
+
+// begun reports whether the log has a seal on record. A log that cannot tell counts as one with a
+// seal.
+func (a *Auditor) begun(ctx context.Context) (bool, error) {
+	if a.Committed == nil {
+		return true, nil
+	}
+	_, begun, err := a.Committed(ctx)
+	if err != nil {
+		return false, fmt.Errorf("reading the frontier on record: %w", err)
+	}
+	return begun, nil
 }
 
 // timeline returns the log's timeline, which must be the sealed one.

@@ -119,3 +119,45 @@ func TestBatchIsCompleteToItsFrontier(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, c.Offenders)
 }
+
+// A foreign log is opened by a role that does not own it, and commits no frontier.
+type foreignLog struct{ *audittest.Log }
+
+func (l foreignLog) CommitFrontier(ctx context.Context) (time.Time, error) {
+	at, _, err := l.Committed(ctx)
+	return at, err
+}
+
+// A counted log counts the frontiers that were committed.
+type counted struct {
+	*audittest.Log
+	commits int
+}
+
+func (l *counted) CommitFrontier(ctx context.Context) (time.Time, error) {
+	l.commits++
+	return l.Log.CommitFrontier(ctx)
+}
+
+// The first seal that can do so puts it on record in a simulated log that the log was sealed, and
+// later seals do not repeat it.
+func TestLaterSealMarksASimulatedLog(t *testing.T) {
+	t.Parallel()
+	log, archive := audittest.NewLog(1), new(audit.Memory)
+	log.Simulate()
+	owned := &counted{Log: log}
+	for i, as := range []contract.SealableLog{foreignLog{log}, foreignLog{log}, owned, owned} {
+		log.Add(2)
+		a := open(t, as, archive)
+		a.Committed = log.Committed
+		_, err := a.Seal(t.Context())
+		require.NoError(t, err)
+		_, begun, err := log.Committed(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, i >= 2, begun)
+	}
+	require.Equal(t, 1, owned.commits)
+	v, err := open(t, log, archive).Verify(t.Context())
+	require.NoError(t, err)
+	require.Nil(t, v.Fault)
+}
