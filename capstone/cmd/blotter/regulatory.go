@@ -635,7 +635,7 @@ func (c *reportReconcileCmd) Run(ctx context.Context, a *app) error {
 
 // stateOf reads the state file of a repository.
 func stateOf(path string) (filing.Holding, error) {
-	file, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &usageError{"there is no " + path,
 			"blotter report submit writes it; or put the state of your repository there"}
@@ -643,6 +643,7 @@ func stateOf(path string) (filing.Holding, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer file.Close()
 	held, err := filing.ReadState(file)
 	if err != nil {
 		err = &usageError{path + ": " + err.Error(), "capstone/report/README.md has its form"}

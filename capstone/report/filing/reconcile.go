@@ -1,9 +1,10 @@
 package filing
 
 import (
-	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -251,32 +252,48 @@ var stateHeader = []string{"key", "record", "element", "text"}
 
 // ReadState reads the state file of a repository, of any regime. Elements without a text have no
 // line.
-func ReadState(file []byte) (Holding, error) {
-	lines, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
-	if err != nil {
+func ReadState(file io.Reader) (Holding, error) {
+	lines := csv.NewReader(file)
+	lines.ReuseRecord = true
+	head, err := lines.Read()
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("the state: %w", err)
 	}
-	if len(lines) == 0 || !slices.Equal(lines[0], stateHeader) {
+	if !slices.Equal(head, stateHeader) {
 		return nil, fmt.Errorf("the state: line 1: want the header %s",
 			strings.Join(stateHeader, ","))
 	}
 	held := Holding{}
-	for i, l := range lines[1:] {
-		records := held[l[0]]
-		n, err := strconv.Atoi(l[1])
-		switch {
-		case err != nil || n != len(records) && n != len(records)+1 || n < 1:
-			return nil, fmt.Errorf("the state: record %d: %s has %d records before, and this is "+
-				"number %q", i+1, l[0], len(records), l[1])
-		case n > len(records):
-			records = append(records, map[string]string{})
+	for {
+		l, err := lines.Read()
+		if errors.Is(err, io.EOF) {
+			return held, nil
 		}
-		if _, again := records[n-1][l[2]]; again {
-			return nil, fmt.Errorf("the state: record %d: %s has the element %s twice", i+1, l[0],
-				l[2])
+		if err != nil {
+			return nil, fmt.Errorf("the state: %w", err)
 		}
-		records[n-1][l[2]] = l[3]
-		held[l[0]] = records
+		if err := held.add(l[0], l[1], l[2], l[3]); err != nil {
+			line, _ := lines.FieldPos(0)
+			return nil, fmt.Errorf("the state: line %d: %w", line, err)
+		}
 	}
-	return held, nil
+}
+
+// add adds an element of a record of a key, by its number.
+func (h Holding) add(key, record, element, text string) error {
+	records := h[key]
+	n, err := strconv.Atoi(record)
+	switch {
+	case err != nil || n != len(records) && n != len(records)+1 || n < 1:
+		return fmt.Errorf("%s has %d records before, and this is number %q", key, len(records),
+			record)
+	case n > len(records):
+		records = append(records, map[string]string{})
+	}
+	if _, again := records[n-1][element]; again {
+		return fmt.Errorf("%s has the element %s twice", key, element)
+	}
+	records[n-1][element] = text
+	h[key] = records
+	return nil
 }

@@ -1,6 +1,7 @@
 package filing_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -58,7 +59,7 @@ func (d *desk) submit(set report.RuleSet, known string) filing.Holding {
 	}
 	state, err := os.ReadFile(filepath.Join(sdr, set.Regime, "state.csv"))
 	require.NoError(d.t, err)
-	held, err := filing.ReadState(state)
+	held, err := filing.ReadState(bytes.NewReader(state))
 	require.NoError(d.t, err)
 	require.Equal(d.t, without(holding(r)), held)
 	return held
@@ -336,20 +337,21 @@ func keyOf(t *testing.T, held filing.Holding, element, text string) (found strin
 func TestReadState(t *testing.T) {
 	t.Parallel()
 	const head = "key,record,element,text\n"
-	held, err := filing.ReadState([]byte(head + "A,1,Price,80\nA,2,Price,81\nB,1,Price,82\n"))
+	held, err := filing.ReadState(strings.NewReader(head +
+		"A,1,Price,80\nA,2,Price,81\nB,1,Price,82\n"))
 	require.NoError(t, err)
 	require.Equal(t, filing.Holding{"A": {{"Price": "80"}, {"Price": "81"}},
 		"B": {{"Price": "82"}}}, held)
 	for text, want := range map[string]string{
-		"":                                   "line 1: want the header key,record,element,text",
-		"uti,record,element,text\n":          "line 1: want the header",
-		head + "A,1\n":                       "wrong number of fields",
-		head + "A,2,Price,80\n":              "record 1: A has 0 records before",
-		head + "A,x,Price,80\n":              `this is number "x"`,
-		head + "A,0,Price,80\n":              `this is number "0"`,
-		head + "A,1,Price,80\nA,1,Price,8\n": "record 2: A has the element Price twice",
+		"":                          "line 1: want the header key,record,element,text",
+		"uti,record,element,text\n": "line 1: want the header",
+		head + "A,1\n":              "wrong number of fields",
+		head + "A,2,Price,80\n":     "line 2: A has 0 records before",
+		head + "A,x,Price,80\n":     `this is number "x"`,
+		head + "A,0,Price,80\n":     `this is number "0"`,
+		head + "A,1,\"Pr\nice\",80\nA,1,\"Pr\nice\",8\n": "line 4: A has the element",
 	} {
-		_, err := filing.ReadState([]byte(text))
+		_, err := filing.ReadState(strings.NewReader(text))
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -41,10 +41,9 @@ func supplies(file []byte) ([]Record, error) {
 // judgeSupply judges a record of REMIT (TRUM 4.7). An E names the record that it withdraws by its
 // time, price and quantity: the rules of the mechanism about the other elements were not read.
 func judgeSupply(h Held, r Record) (code, text string) {
-	id := regexp.MustCompile(`^[A-Za-z0-9_ -]{1,100}$`)
 	if !matches(r, map[string]*regexp.Regexp{entity: lei, "idOfMarketParticipant/lei": lei,
-		"otherMarketParticipant/lei": lei, supplyUTI: id, supplyTime: moment, supplyTotal: number,
-		supplyAction: regexp.MustCompile(`^[NMEC]$`)}) {
+		"otherMarketParticipant/lei": lei, supplyUTI: supplyID, supplyTime: moment,
+		supplyTotal: number, supplyAction: supplyActions}) {
 		return "FORMAT", "a mandatory element is blank, or has another form"
 	}
 	known := len(h.Records) > 0
@@ -106,8 +105,8 @@ func transactions(file []byte) (all []Record, err error) {
 
 // judgeTransaction judges a report of MiFIR (RTS 22, Annex I, fields 1 and 2).
 func judgeTransaction(h Held, r Record) (code, text string) {
-	forms := map[string]*regexp.Regexp{reference: regexp.MustCompile(`^[A-Z0-9]{1,52}$`),
-		"ExctgPty": lei, "SubmitgPty": lei, status: regexp.MustCompile(`^(NEWT|CANC)$`)}
+	forms := map[string]*regexp.Regexp{reference: referenceForm, "ExctgPty": lei,
+		"SubmitgPty": lei, status: statusForm}
 	if r[status] == "NEWT" {
 		forms["Buyr/AcctOwnr/Id/LEI"], forms["Sellr/AcctOwnr/Id/LEI"] = lei, lei
 		forms["Tx/TradDt"], forms["Tx/Qty/Unit"] = moment, number
@@ -130,53 +129,75 @@ func keepTransaction(_ Held, r Record) Held {
 }
 
 var (
-	moment = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$`)
-	number = regexp.MustCompile(`^-?\d{1,20}(\.\d{1,17})?$`)
+	moment        = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$`)
+	number        = regexp.MustCompile(`^-?\d{1,20}(\.\d{1,17})?$`)
+	supplyID      = regexp.MustCompile(`^[A-Za-z0-9_ -]{1,100}$`)
+	supplyActions = regexp.MustCompile(`^[NMEC]$`)
+	referenceForm = regexp.MustCompile(`^[A-Z0-9]{1,52}$`)
+	statusForm    = regexp.MustCompile(`^(NEWT|CANC)$`)
 )
 
 // elements returns each element at a path: the text of every element below it that has no elements,
 // and of every attribute, by its path. The texts of repeated elements are lines.
-func elements(file []byte, space, at string) (all []Record, err error) {
-	var path []string
-	var text strings.Builder
-	leaf, d := false, xml.NewDecoder(bytes.NewReader(file))
-	set := func(name, value string) {
-		if before, again := all[len(all)-1][name]; again {
-			value = before + "\n" + value
-		}
-		all[len(all)-1][name] = value
-	}
+func elements(file []byte, space, at string) ([]Record, error) {
+	d, doc := xml.NewDecoder(bytes.NewReader(file)), document{at: at}
 	for {
 		token, err := d.Token()
-		if errors.Is(err, io.EOF) && len(path) == 0 && len(file) > 0 {
-			return all, nil
+		if errors.Is(err, io.EOF) && len(doc.path) == 0 && len(file) > 0 {
+			return doc.found, nil
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the report is no XML document: %w", err)
 		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if t.Name.Space != space {
-				return nil, fmt.Errorf("the report is in the namespace %q: it is of other rules",
-					t.Name.Space)
-			}
-			path, leaf = append(path, t.Name.Local), true
-			text.Reset()
-			if here := strings.Join(path, "/"); here == at {
-				all = append(all, Record{})
-			} else if below, in := strings.CutPrefix(here, at+"/"); in {
-				for _, a := range t.Attr {
-					set(below+"/@"+a.Name.Local, a.Value)
-				}
-			}
-		case xml.CharData:
-			text.Write(t)
-		case xml.EndElement:
-			below, in := strings.CutPrefix(strings.Join(path, "/"), at+"/")
-			if in && leaf {
-				set(below, text.String())
-			}
-			path, leaf = path[:len(path)-1], false
+		if t, ok := token.(xml.StartElement); ok && t.Name.Space != space {
+			line, _ := d.InputPos()
+			return nil, fmt.Errorf("the report: line %d: %s is in the namespace %q: it is of "+
+				"other rules", line, t.Name.Local, t.Name.Space)
 		}
+		doc.take(token)
 	}
+}
+
+// A document is the part of an XML document that was read.
+type document struct {
+	at    string   // the path of the elements to be found
+	path  []string // of the open element
+	text  strings.Builder
+	leaf  bool // the open element has no element yet
+	found []Record
+}
+
+func (d *document) take(token xml.Token) {
+	switch t := token.(type) {
+	case xml.StartElement:
+		d.path, d.leaf = append(d.path, t.Name.Local), true
+		d.text.Reset()
+		if strings.Join(d.path, "/") == d.at {
+			d.found = append(d.found, Record{})
+		} else if below, in := d.below(); in {
+			for _, a := range t.Attr {
+				d.set(below+"/@"+a.Name.Local, a.Value)
+			}
+		}
+	case xml.CharData:
+		d.text.Write(t)
+	case xml.EndElement:
+		if below, in := d.below(); in && d.leaf {
+			d.set(below, d.text.String())
+		}
+		d.path, d.leaf = d.path[:len(d.path)-1], false
+	}
+}
+
+// below returns the path of the open element below the last one that was found.
+func (d *document) below() (path string, in bool) {
+	return strings.CutPrefix(strings.Join(d.path, "/"), d.at+"/")
+}
+
+func (d *document) set(name, value string) {
+	last := d.found[len(d.found)-1]
+	if before, again := last[name]; again {
+		value = before + "\n" + value
+	}
+	last[name] = value
 }

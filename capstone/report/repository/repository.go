@@ -105,6 +105,9 @@ func Open(dir, name string) (*Repository, error) {
 	if !ok {
 		return nil, fmt.Errorf("the simulated repository takes no reports of %s", name)
 	}
+	if err := refuseFormer(dir, name); err != nil {
+		return nil, err
+	}
 	r := &Repository{dir: filepath.Join(dir, name), rules: rules, Holds: map[string]Held{}}
 	if name == "CFTC-P43" {
 		r.tape = newTape()
@@ -131,10 +134,29 @@ func Open(dir, name string) (*Repository, error) {
 	return r, r.writeState()
 }
 
+// refuseFormer refuses a folder from before each regime had one: it would look empty.
+func refuseFormer(dir, name string) error {
+	for _, part := range []string{"inbox", "outbox", "state.csv"} {
+		_, err := os.Stat(filepath.Join(dir, part))
+		if err == nil {
+			return fmt.Errorf("the repository in %s has %s outside the folder of a regime: move "+
+				"it to %s, or to that of the regime of its reports", dir, part,
+				filepath.Join(dir, name, part))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // replay takes the accepted records of an answered report.
 func (r *Repository) replay(name string) error {
 	_, sent, _ := strings.Cut(strings.TrimSuffix(name, ".csv"), "-")
 	report, err1 := os.ReadFile(filepath.Join(r.dir, "inbox", sent))
+	if errors.Is(err1, fs.ErrNotExist) { // a name from before each regime had a folder
+		report, err1 = os.ReadFile(filepath.Join(r.dir, "inbox", sent+".csv"))
+	}
 	file, err2 := os.ReadFile(filepath.Join(r.dir, "outbox", name))
 	if err := errors.Join(err1, err2); err != nil {
 		return err
@@ -193,6 +215,21 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 		return nil, nil, err
 	}
 	// A crash here leaves a report without an answer: none of its records counts.
+	if file, err = r.answer(records); err != nil {
+		return nil, nil, err
+	}
+	if all, err = answers(file); err != nil {
+		return nil, nil, err
+	}
+	if err := write(out, file); err != nil {
+		return nil, nil, err
+	}
+	// A crash here leaves the state of before, which Open makes again.
+	return file, all, r.writeState()
+}
+
+// answer takes the records, and returns the file of their answers.
+func (r *Repository) answer(records []Record) ([]byte, error) {
 	lines := [][]string{{"row", "key", "action", "answer", "code", "text"}}
 	for i, record := range records {
 		a := r.take(record)
@@ -203,17 +240,8 @@ func (r *Repository) Submit(name string, report []byte) (file []byte, all []Answ
 		lines = append(lines, []string{strconv.Itoa(i + 1), a.Key, a.Action, word, a.Code, a.Text})
 	}
 	var b bytes.Buffer
-	if err := csv.NewWriter(&b).WriteAll(lines); err != nil {
-		return nil, nil, err
-	}
-	if all, err = answers(b.Bytes()); err != nil {
-		return nil, nil, err
-	}
-	if err := write(out, b.Bytes()); err != nil {
-		return nil, nil, err
-	}
-	// A crash here leaves the state of before, which Open makes again.
-	return b.Bytes(), all, r.writeState()
+	err := csv.NewWriter(&b).WriteAll(lines)
+	return b.Bytes(), err
 }
 
 // answerOf returns the path of the answer to a report: the one that is there, or the next one.

@@ -118,6 +118,33 @@ func TestCrashBeforeTheAnswer(t *testing.T) {
 	require.Equal(t, []string{"NEWT"}, codes(t, r, "one", newt))
 }
 
+// A folder from before each regime had one is refused, and serves in its new place.
+func TestFolderOfBeforeIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, sub := range []string{"inbox", "outbox"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, sub), 0o755))
+	}
+	for name, text := range map[string]string{
+		"inbox/one.csv": header + record("NEWT", "TRAD", "", ""),
+		"outbox/000001-one.csv": "row,uti,action,answer,code,text\n1," + ours +
+			"F1,NEWT,ACK,,\n",
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
+	_, err := repository.Open(dir, "CFTC")
+	require.ErrorContains(t, err, "has inbox outside the folder of a regime: move it to "+
+		filepath.Join(dir, "CFTC", "inbox"))
+	require.NoDirExists(t, filepath.Join(dir, "CFTC"))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "CFTC"), 0o755))
+	for _, sub := range []string{"inbox", "outbox"} {
+		require.NoError(t, os.Rename(filepath.Join(dir, sub), filepath.Join(dir, "CFTC", sub)))
+	}
+	r, err := repository.Open(dir, "CFTC")
+	require.NoError(t, err)
+	require.Equal(t, "open", r.Holds[ours+"F1"].State)
+}
+
 // public returns a file of part 43: it lacks elements of part 45.
 func public(records string) string {
 	var text strings.Builder
@@ -268,8 +295,10 @@ func TestFileOfOtherRulesIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "it is of part 45")
 	arm, err := repository.Open(dir, "MIFIR")
 	require.NoError(t, err)
-	_, _, err = arm.Submit("supply", []byte(`<REMITTable1 xmlns="urn:other"/>`))
-	require.ErrorContains(t, err, `namespace "urn:other": it is of other rules`)
+	_, _, err = arm.Submit("supply", []byte("<?xml version=\"1.0\"?>\n"+
+		`<REMITTable1 xmlns="urn:other"/>`))
+	require.ErrorContains(t, err,
+		`line 2: REMITTable1 is in the namespace "urn:other": it is of other rules`)
 	_, _, err = arm.Submit("cut", []byte("<Document"))
 	require.ErrorContains(t, err, "the report is no XML document")
 	_, err = repository.Open(dir, "RECORDS")
