@@ -30,6 +30,7 @@ type Desk struct {
 	// after every so many events of its account; 0 means DefaultEvery.
 	Snapshots Snapshots
 	Every     int64
+	LogID     string      // of the log, if it has an id: a snapshot of another log is not used
 	Warn      func(error) // of a snapshot that is not used or not written; nil ignores them
 
 	// known has the Account or Period of a stream, up to the last version that this desk saw.
@@ -197,28 +198,50 @@ func (d *Desk) loadStream(ctx context.Context, s *State, stream string) error {
 		s.remembered = true
 		return nil
 	}
-	account, from, err := d.resume(ctx, stream)
+	snapshot := d.latest(stream)
+	last, found, err := d.fold(ctx, s, stream, snapshot)
+	if err == nil && !found && snapshot != nil {
+		d.warn(&SnapshotError{stream, fmt.Sprintf("is of another history: version %d of the log "+
+			"is not its event %s", snapshot.Version, snapshot.Event)})
+		last, _, err = d.fold(ctx, s, stream, nil)
+	}
 	if err != nil {
 		return err
-	}
-	if from > 1 {
-		s.Accounts[name] = account
-	}
-	var last contract.Event
-	for r, err := range contract.StreamFrom(ctx, d.Log, stream, from) {
-		if err != nil {
-			return err
-		}
-		f, _, err := FactOf(r)
-		if err != nil {
-			return err
-		}
-		s.Evolve(f)
-		last = r.Event
 	}
 	d.snapshot(s, last)
 	d.keep(s, stream)
 	return nil
+}
+
+// fold sets the state of one stream from a snapshot and the events after it, or without a snapshot
+// from all events. found is false if the event that the snapshot ends with is not on record.
+func (d *Desk) fold(ctx context.Context, s *State, stream string, from *Snapshot) (
+	last contract.Event, found bool, err error,
+) {
+	begin := int64(1)
+	if from != nil {
+		begin = from.Version
+	}
+	for r, err := range contract.StreamFrom(ctx, d.Log, stream, begin) {
+		if err != nil {
+			return last, found, err
+		}
+		last = r.Event
+		if from != nil && !found {
+			if !from.endsWith(r) {
+				return last, false, nil
+			}
+			_, name, _ := Of(stream)
+			s.Accounts[name], found = from.Account(), true
+			continue
+		}
+		f, _, err := FactOf(r)
+		if err != nil {
+			return last, found, err
+		}
+		s.Evolve(f)
+	}
+	return last, found, nil
 }
 
 // keep remembers the state of an account or a period, unless a later one is known: a period is not

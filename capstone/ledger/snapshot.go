@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -38,6 +37,7 @@ const DefaultEvery = 1000
 // read the entries, and no snapshot.
 type Snapshot struct {
 	Stream    string             `json:"stream"`
+	Log       string             `json:"log,omitempty"` // see Desk.LogID
 	Version   int64              `json:"version"`
 	Event     uuid.UUID          `json:"event"`
 	Digest    string             `json:"digest"` // content digest of the event
@@ -122,42 +122,40 @@ func SnapshotName(stream string) string {
 	return fmt.Sprintf("%x.snapshot", sha256.Sum256([]byte(stream)))
 }
 
-// resume returns the state of an account from its snapshot, and the version from which the stream
-// must still be read; version 1 without a snapshot that can be used. The event that the snapshot
-// ends with must be on record at its version: a snapshot of another history is refused.
-func (d *Desk) resume(ctx context.Context, stream string) (Account, int64, error) {
+// latest returns the snapshot of an account; nil without one that can be used.
+func (d *Desk) latest(stream string) *Snapshot {
 	if d.Snapshots == nil || !strings.HasPrefix(stream, accountStreams) {
-		return Account{}, 1, nil
+		return nil
 	}
 	text, err := d.Snapshots.Load(SnapshotName(stream))
 	if err != nil {
 		d.warn(&SnapshotError{stream, "cannot be read: " + err.Error()})
 	}
 	if text == nil || err != nil {
-		return Account{}, 1, nil
+		return nil
 	}
 	s, err := ParseSnapshot(stream, text)
+	if err == nil && s.Log != d.LogID {
+		err = &SnapshotError{stream, fmt.Sprintf("is of the log %q, and this one is %q", s.Log,
+			d.LogID)}
+	}
 	if err != nil {
 		d.warn(err)
-		return Account{}, 1, nil
+		return nil
 	}
-	for r, err := range contract.StreamFrom(ctx, d.Log, stream, s.Version) {
-		if err != nil {
-			return Account{}, 1, err
-		}
-		digest := r.ContentDigest()
-		if r.ID != s.Event || hex.EncodeToString(digest[:]) != s.Digest {
-			break
-		}
-		return s.Account(), s.Version + 1, nil
-	}
-	d.warn(&SnapshotError{stream, fmt.Sprintf("is of another history: version %d of the log is "+
-		"not its event %s", s.Version, s.Event)})
-	return Account{}, 1, nil
+	return &s
+}
+
+// endsWith reports whether r is the event that the snapshot ends with. Without it on record the
+// snapshot is one of another history.
+func (s *Snapshot) endsWith(r contract.Recorded) bool {
+	digest := r.ContentDigest()
+	return r.Version == s.Version && r.ID == s.Event && hex.EncodeToString(digest[:]) == s.Digest
 }
 
 // snapshot keeps the state of an account whose last event is last, if that is due: Every events
-// after the last snapshot.
+// after the last snapshot, and a tenth of the events before that one. A snapshot may have a
+// movement of each event, and all snapshots together are then in proportion to the events.
 //
 // The events are on record BEFORE the snapshot is written. A crash between the two, and a snapshot
 // that cannot be written, leave the snapshot before it or none. Then the next process reads more of
@@ -170,10 +168,12 @@ func (d *Desk) snapshot(s *State, last contract.Event) {
 		every = DefaultEvery
 	}
 	if d.Snapshots == nil || !strings.HasPrefix(last.Stream, accountStreams) ||
-		a.Version-a.saved < every {
+		a.Version-a.saved < max(every, a.saved/10) {
 		return
 	}
-	if err := d.Snapshots.Save(SnapshotName(last.Stream), SnapshotOf(a, last).Text()); err != nil {
+	now := SnapshotOf(a, last)
+	now.Log = d.LogID
+	if err := d.Snapshots.Save(SnapshotName(last.Stream), now.Text()); err != nil {
 		d.warn(fmt.Errorf("the snapshot of %s cannot be written: %w", last.Stream, err))
 	}
 	a.saved = a.Version // also after a failure: the next one is due after as many events

@@ -133,6 +133,8 @@ func TestBadSnapshotIsRefusedByName(t *testing.T) {
 	rich.Stream = "account/main/sales"
 	other := s
 	other.Digest = strings.Repeat("00", 32)
+	another := s
+	another.Log = "topic-2"
 	ahead := s
 	ahead.Version = 5000
 	damaged := bytes.Replace(good, []byte(`"balance":"`), []byte(`"balance":"9`), 1)
@@ -149,6 +151,7 @@ func TestBadSnapshotIsRefusedByName(t *testing.T) {
 		{[]byte{0}, `has the format "\x00"`},
 		{rich.Text(), `is that of version 100 of "account/main/sales"`},
 		{other.Text(), "is of another history: version 100 of the log is not its event"},
+		{another.Text(), `is of the log "topic-2", and this one is ""`},
 		{ahead.Text(), "is of another history: version 5000 of the log is not its event"},
 	} {
 		require.NoError(t, l.folder.Save(name, bad.text))
@@ -161,6 +164,32 @@ func TestBadSnapshotIsRefusedByName(t *testing.T) {
 		_, err := ledger.ParseSnapshot("account/main/cash", again)
 		require.NoError(t, err, "a good snapshot takes the place of a bad one")
 	}
+}
+
+// saves counts the snapshots that are written.
+type saves struct {
+	logdir.Progress
+	n int
+}
+
+func (s *saves) Save(name string, content []byte) error {
+	s.n++
+	return s.Progress.Save(name, content)
+}
+
+// A snapshot may have a movement of each event. The longer a history is, the more events lie
+// between two of them: all together are in proportion to the events.
+func TestSnapshotsOfALongHistoryAreFew(t *testing.T) {
+	t.Parallel()
+	l := &longBook{log: &counting{Store: memory.New(contract.SimulatedClock)}}
+	b := l.desk().open(t)
+	folder := &saves{Progress: logdir.Progress(t.TempDir())}
+	b.Snapshots, b.Every = folder, 4
+	for i := range 240 {
+		b.must(t, day(1), post(fmt.Sprint("in", i), "cash", "sales", "1", "EUR"))
+	}
+	require.Positive(t, folder.n)
+	require.Less(t, folder.n, 2*35, "snapshots of two accounts, and not 2*60")
 }
 
 // failing is a folder that cannot be written, as after a crash between an append and its snapshot.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"time"
@@ -203,7 +204,17 @@ type observedLog struct {
 	tracer  trace.Tracer
 }
 
-var _ contract.Atomic = (*observedLog)(nil)
+var (
+	_ contract.Atomic  = (*observedLog)(nil)
+	_ contract.Resumer = (*observedLog)(nil)
+)
+
+// StreamFrom implements contract.Resumer.
+func (l *observedLog) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
+	return contract.StreamFrom(ctx, l.Store, stream, version)
+}
 
 // Append implements contract.Store.
 func (l *observedLog) Append(

@@ -42,7 +42,8 @@ import (
 // does not follow from the log, and it would ignore the next events.
 //
 // Several processes may project one model. Of a contract.Sharer that is far behind they take
-// different partitions, and wait for each other only at the end.
+// different partitions. A process that finds none free projects the rest, and waits for the rows of
+// partitions that another one moves.
 func Project(ctx context.Context, log contract.Reader, p contract.Applier, to contract.Cursor,
 	size int) error {
 	begin, err := p.Cursor(ctx)

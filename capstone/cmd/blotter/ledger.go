@@ -53,11 +53,12 @@ func (a *app) book(ctx context.Context, s *session.Session, source string) (*led
 	if err != nil {
 		return nil, &usageError{"--zone: " + err.Error(), "name one of these"}
 	}
-	if a.cli.Ledger.SnapshotEvery < 0 {
-		return nil, &usageError{"--snapshot-every is less than zero", "such as 1000"}
+	if a.cli.Ledger.SnapshotEvery < 1 {
+		return nil, &usageError{"--snapshot-every is less than 1", "such as 1000"}
 	}
 	return &ledger.Desk{Log: atomic, Codec: codec, Zone: zone, Source: source,
-		Snapshots: s.AccountSnapshots(), Every: a.cli.Ledger.SnapshotEvery, Warn: s.Warn}, nil
+		Snapshots: s.AccountSnapshots(), Every: a.cli.Ledger.SnapshotEvery,
+		LogID: s.Settings().Topic, Warn: s.Warn}, nil
 }
 
 type ledgerApplyCmd struct {

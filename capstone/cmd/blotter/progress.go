@@ -163,7 +163,17 @@ type watchedLog struct {
 	progress *progress
 }
 
-var _ contract.Atomic = watchedLog{}
+var (
+	_ contract.Atomic  = watchedLog{}
+	_ contract.Resumer = watchedLog{}
+)
+
+// StreamFrom implements contract.Resumer.
+func (l watchedLog) StreamFrom(
+	ctx context.Context, stream string, version int64,
+) iter.Seq2[contract.Recorded, error] {
+	return contract.StreamFrom(ctx, l.Store, stream, version)
+}
 
 // AppendAll implements contract.Atomic. If the log does not, the error is errors.ErrUnsupported.
 func (l watchedLog) AppendAll(

@@ -280,9 +280,13 @@ FROM %s.deals WHERE NOT cancelled LIMIT 1`, schema, from))
 	go func() { applied <- m.Apply(t.Context(), log.Events, end) }()
 	const waiting = `
 SELECT count(*) > 0 FROM pg_locks WHERE relation = $1::regclass AND NOT granted`
-	for waits := false; !waits; {
-		require.NoError(t, other.QueryRow(t.Context(), waiting, schema+".deals").Scan(&waits))
-	}
+	require.Eventually(t, func() bool {
+		var waits bool
+		if err := other.QueryRow(t.Context(), waiting, schema+".deals").Scan(&waits); err != nil {
+			t.Errorf("look at the locks: %v", err)
+		}
+		return waits || len(applied) > 0 // an error of Apply is seen below
+	}, time.Minute, 10*time.Millisecond)
 	require.NoError(t, other.Commit(t.Context()))
 	require.NoError(t, <-applied)
 	var pairs int

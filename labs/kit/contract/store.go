@@ -51,8 +51,8 @@ type Store interface {
 //
 // Invariant:
 //
-//	L2.I20 StreamFrom yields the events that Stream yields, without those before a version. It
-//	       reads at most a few of these
+//	L2.I20 StreamFrom yields the events that Stream yields, without those before a version. A
+//	       store with an index reads few of these: Kafka up to a batch of them
 type Resumer interface {
 	Store
 	// StreamFrom yields the events of one stream from a version on, in version order.

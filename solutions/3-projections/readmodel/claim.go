@@ -3,8 +3,9 @@ package readmodel
 import (
 	"context"
 	"fmt"
+	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 
 	"example.com/blotter/labs/kit/contract"
 )
@@ -22,8 +23,8 @@ var _ contract.Sharer = (*Model)(nil)
 func (m *Model) Claim(ctx context.Context, to contract.Cursor, size int64) (
 	free contract.Cursor, release func(), err error) {
 	release = func() {}
-	// A claim holds a connection of the pool, and its caller needs another one. Two at once could
-	// hold all of them.
+	// A claim holds a connection that is none of the pool: the pool may have only one, and the
+	// caller projects with that. A process has one claim at a time.
 	if !m.kind.Split || !m.claims.TryLock() {
 		return nil, release, nil
 	}
@@ -32,7 +33,7 @@ func (m *Model) Claim(ctx context.Context, to contract.Cursor, size int64) (
 		m.claims.Unlock()
 		return nil, release, err
 	}
-	conn, err := m.pool.Acquire(ctx)
+	conn, err := pgx.ConnectConfig(ctx, m.config.ConnConfig.Copy())
 	if err != nil {
 		m.claims.Unlock()
 		return nil, release, fmt.Errorf("claim partitions: %w", err)
@@ -49,7 +50,7 @@ func (m *Model) Claim(ctx context.Context, to contract.Cursor, size int64) (
 	return free, release, nil
 }
 
-func (m *Model) claim(ctx context.Context, conn *pgxpool.Conn, at, to contract.Cursor,
+func (m *Model) claim(ctx context.Context, conn *pgx.Conn, at, to contract.Cursor,
 	size int64) (free contract.Cursor, err error) {
 	const claim = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 	for p, end := range to {
@@ -69,11 +70,11 @@ func (m *Model) claim(ctx context.Context, conn *pgxpool.Conn, at, to contract.C
 	return free, nil
 }
 
-// giveBack ends the claims of a connection, and returns it to the pool. If it cannot end them, it
-// closes the connection, which ends them, too.
-func giveBack(ctx context.Context, conn *pgxpool.Conn) {
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_unlock_all()"); err != nil {
-		_ = conn.Conn().Close(ctx)
-	}
-	conn.Release()
+// giveBack ends the claims of a connection, and closes it. If Postgres does not answer, it ends
+// them with the connection.
+func giveBack(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_, _ = conn.Exec(ctx, "SELECT pg_advisory_unlock_all()")
+	_ = conn.Close(ctx)
 }

@@ -144,7 +144,9 @@ func TestPartitionsMoveBetweenProcesses(t *testing.T) {
 			end, err := log.End(t.Context())
 			require.NoError(t, err)
 			dsn, schema := stacktest.Schema(t)
-			both := [2]*projector{newProjector(t, dsn, schema), newProjector(t, dsn, schema)}
+			const one = "&pool_max_conns=1" // a claim takes no connection of the pool
+			both := [2]*projector{newProjector(t, dsn, schema),
+				newProjector(t, dsn+one, schema)}
 			for range 24 {
 				both[r.IntN(2)].step(t, r, log, end)
 				for partition := range both[0].claimed() {
