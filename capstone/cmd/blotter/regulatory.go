@@ -472,24 +472,40 @@ func (a *app) answered(ctx context.Context, dir, to string, by said,
 			return err
 		}
 		at++
-	} else if filed.Sent.To != to {
-		return &usageError{fmt.Sprintf("report %s was sent to %s, not to %s", st.Name,
-			filed.Sent.To, to), "name the repository " + filed.Sent.To}
+	} else if err := sentTo(filed, to); err != nil {
+		return err
 	}
 	answered, err := ask()
 	switch {
 	case err != nil:
 	case filed.Answered == nil:
 		err = record(ctx, q.Session, set, at, by.entry("report-answer", ""), answered)
-	case filed.Answered.Digest != answered.Digest:
-		err = &failure{"report " + st.Name + " has another answer on record, sha256:" +
-			filed.Answered.Digest, "a report has one answer: keep both files, " +
-			"and ask the repository which one holds"}
+	default:
+		err = answeredBy(filed, answered.Digest)
 	}
 	if err != nil {
 		return err
 	}
 	return a.printAnswered(q.caveat, answered)
+}
+
+// sentTo refuses another repository than that on record.
+func sentTo(f reporting.Filed, to string) error {
+	if f.Sent.To == to {
+		return nil
+	}
+	return &usageError{fmt.Sprintf("report %s was sent to %s, not to %s", f.Name, f.Sent.To, to),
+		"name the repository " + f.Sent.To}
+}
+
+// answeredBy refuses another answer than that on record.
+func answeredBy(f reporting.Filed, digest string) error {
+	if f.Answered.Digest == digest {
+		return nil
+	}
+	return &failure{"report " + f.Name + " has another answer on record, sha256:" +
+		f.Answered.Digest, "a report has one answer: keep both files, " +
+		"and ask the repository which one holds"}
 }
 
 // onRecord returns the report of a folder that is on record.
