@@ -248,6 +248,11 @@ func TestSnapshotEqualsTheFoldFromOne(t *testing.T) {
 			for _, f := range facts[at:] {
 				rest.Evolve(f)
 			}
+			whole, got := d.state.Accounts[name], rest.Accounts[name]
+			require.Equal(t, whole.AccountOpened, got.AccountOpened)
+			require.Equal(t, whole.Status, got.Status)
+			require.Equal(t, whole.Version, got.Version)
+			require.True(t, whole.Balance.Equal(got.Balance))
 			require.Equal(t, string(want),
 				string(ledger.SnapshotOf(rest.Accounts[name], last).Text()))
 		}

@@ -529,6 +529,23 @@ func TestPublisherStopsAtABadEvent(t *testing.T) {
 	c.requireBooks(b, "main")
 }
 
+// The cursor moves past many events of which none is public.
+func TestPublisherPassesPrivateEvents(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.do("main", open("cash", ledger.Asset))
+	for n := range 10_000 {
+		b.do("main", ledger.RenameAccount{Account: "cash", Name: fmt.Sprint("Jane ", n)})
+	}
+	b.cursor.left = 3 // the saves of the new topic, of the first 10,000 events, and of the end
+	_, err := b.publisher().CatchUp(t.Context())
+	require.ErrorIs(t, err, errCrash)
+	require.NotNil(t, b.cursor.at)
+	n, err := b.publisher().CatchUp(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, n, "the only public event is not sent again")
+}
+
 // refuse answers a request of a producer that may not write to the topic.
 func refuse(r *kmsg.ProduceRequest) *kmsg.ProduceResponse {
 	answer := r.ResponseKind().(*kmsg.ProduceResponse)
