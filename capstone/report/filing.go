@@ -570,12 +570,21 @@ func (r Run) Last(s Subject) (last []Input, actions []Action, withdrawn bool) {
 			last = append(last, all[len(all)-1])
 		}
 	}
-	if add(r.Rules.Messages(told)); len(last) == 0 {
+	ordinary := r.Rules.Messages(told)
+	if add(ordinary); len(last) == 0 {
 		return nil, actions, false
 	}
-	for held := range len(told) - 1 {
-		if r.Rules.CatchUp != nil {
-			add(r.named(told, strconv.Itoa(held)))
+	final := ordinary[len(ordinary)-1]
+	for until := indexOf(told, final.Action.Event.Version); until < len(told) &&
+		r.Rules.CatchUp != nil; until++ { // later actions have no message, and may be in none
+		for _, m := range ordinary {
+			held := indexOf(told, m.Action.Event.Version) // of the first message that was missing
+			if m.N == 1 && held < until {
+				path := strconv.Itoa(held)
+				add(r.named(told[:until+1], path))
+				path += fmt.Sprintf("+%d.%d", final.Action.Event.Version, final.N)
+				add(r.named(told[:until+1], path)) // the last message was not missing
+			}
 		}
 	}
 	after := told[len(told)-1].After.Status
