@@ -85,11 +85,15 @@ func (v *verifier) unanchoredFault(at contract.Position, what string) {
 // version after a kept checkpoint may be any.
 func (v *verifier) wrongVersion(ev *event, leaf int64) *contract.Fault {
 	last, seen := v.versions[ev.stream]
-	if ev.version != last+1 && (seen || v.since == 0) {
-		return faultAt(ev.Position, leaf, "wrong version: "+
-			"stream %s has version %d after version %d", ev.stream, ev.version, last)
+	if !seen {
+		last = new(int64)
+		v.versions[ev.stream] = last
 	}
-	v.versions[ev.stream] = ev.version
+	if ev.version != *last+1 && (seen || v.since == 0) {
+		return faultAt(ev.Position, leaf, "wrong version: "+
+			"stream %s has version %d after version %d", ev.stream, ev.version, *last)
+	}
+	*last = ev.version
 	return nil
 }
 

@@ -77,10 +77,11 @@ func (j *judge) offenders(events []event, frontier, sealed time.Time) []offender
 	return found
 }
 
-// advance takes events as seen.
-func (j *judge) advance(events []event, frontier, sealed time.Time) {
-	last, _ := j.see(events, frontier, sealed)
+// advance takes events as seen, and returns the offenders among them.
+func (j *judge) advance(events []event, frontier, sealed time.Time) []offender {
+	last, found := j.see(events, frontier, sealed)
 	maps.Copy(j.last, last)
+	return found
 }
 
 func (j *judge) see(events []event, frontier, sealed time.Time) (

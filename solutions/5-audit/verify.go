@@ -37,7 +37,7 @@ func (a *Auditor) VerifySince(ctx context.Context, kept []byte) (contract.Verifi
 
 func (a *Auditor) verify(ctx context.Context, since []byte) (contract.Verification, error) {
 	v := &verifier{
-		Auditor: a, tiles: new(tiler), versions: map[string]int64{}, seen: map[string]bool{},
+		Auditor: a, tiles: new(tiler), versions: map[string]*int64{}, seen: map[string]bool{},
 	}
 	from, checkpoints, err := v.checkpoints(ctx, since)
 	if err != nil {
@@ -275,8 +275,8 @@ type verifier struct {
 
 	passedOver map[slot]error // foreign checkpoints: the first of each slot
 
-	cosigned map[string]bool  // folders of cosignatures
-	versions map[string]int64 // the last version seen of each stream
+	cosigned map[string]bool   // folders of cosignatures
+	versions map[string]*int64 // the last version seen of each stream
 	result   contract.Verification
 	// differs is the first difference between log and archive. The next checkpoint shows which of
 	// the two was changed.
@@ -469,13 +469,12 @@ func (v *verifier) sealedEvents(ctx context.Context, b *batch) (err error) {
 // note names the offenders among events: those of a batch whose first leaf has the index first, or
 // unanchored ones (-1). It does not use the lists of the headers, which know less.
 func (v *verifier) note(events []event, first int64, sealed time.Time) {
-	found := v.judge.offenders(events, v.at.frontier, sealed)
+	found := v.judge.advance(events, v.at.frontier, sealed)
 	if first < 0 { // without a sealing time, a time far ahead would accuse the events after it
 		found = slices.DeleteFunc(found, func(o offender) bool { return o.Rule != backdated })
 	}
 	v.result.Offenders = append(v.result.Offenders,
 		v.judge.named(found, events, first, v.at.frontier, sealed)...)
-	v.judge.advance(events, v.at.frontier, sealed)
 }
 
 // differ finds the first difference between a batch and the events of the log.
