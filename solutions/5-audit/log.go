@@ -89,11 +89,8 @@ func (m *room) readEvents(
 		}
 		events = append(events, event{
 			Position: r.Position, Leaf: m.leaf(&r), stream: r.Stream, group: r.AppendGroup,
-			recorded: r.RecordedAt, id: r.ID, version: r.Version, schema: schema,
+			recorded: r.RecordedAt, id: r.ID, version: r.Version, schema: schema, body: bodyOf(&r),
 		})
-		if !r.Offloaded() {
-			events[len(events)-1].body = r.Data[min(len(r.Data), wirePrefix):]
-		}
 		if failed = take(&events[len(events)-1]); failed != nil {
 			break
 		}
@@ -104,6 +101,17 @@ func (m *room) readEvents(
 	}
 	m.events = events
 	return events, failed
+}
+
+// bodyOf returns the body of an event; nil if it was not fetched from object storage.
+func bodyOf(r *contract.Recorded) []byte {
+	switch {
+	case r.Offloaded():
+		return nil
+	case len(r.Data) <= wirePrefix:
+		return []byte{}
+	}
+	return r.Data[wirePrefix:]
 }
 
 // leaf returns the leaf of an event, in the memory of m.
