@@ -40,8 +40,10 @@ type visitor struct {
 }
 
 func newVisitor(t *testing.T, store string) *visitor {
-	a := newApp(&cli{Data: filepath.Join(passableDir(t), "data"), Stack: "embedded",
-		Store: store, Partitions: 2, Name: "blotter", Zone: "CET"}, io.Discard, io.Discard)
+	c := &cli{Data: filepath.Join(passableDir(t), "data"), Stack: "embedded", Store: store,
+		Partitions: 2, Name: "blotter", Zone: "CET"}
+	c.Ledger.SnapshotEvery = 1000
+	a := newApp(c, io.Discard, io.Discard)
 	t.Cleanup(func() { require.NoError(t, a.finish(context.Background(), nil)) })
 	config := a.config()
 	config.New = a.newLog(true)
