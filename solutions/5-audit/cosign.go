@@ -400,7 +400,8 @@ func (a *Auditor) openAnyCosigned(ctx context.Context, name string) (contract.Ch
 
 // otherSignatures counts the signatures of a note that are not in the name of the log.
 func (a *Auditor) otherSignatures(signed []byte) int {
-	return bytes.Count(signed, []byte("\n— ")) - bytes.Count(signed, []byte("\n— "+a.Origin+" "))
+	ours := bytes.Count(signed, []byte("\n— "+a.Origin+" "))
+	return bytes.Count(signed, []byte("\n— ")) - ours
 }
 
 // cosignedFrom returns the checkpoints of at least size leaves that lie in the archive with a

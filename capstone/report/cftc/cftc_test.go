@@ -230,8 +230,8 @@ func TestLateAmendmentRevives(t *testing.T) {
 		shown(t, d, first))
 }
 
-// A catch-up of part 43 disseminates newly agreed terms as what they are, not as a correction of
-// what was wrong. What only part 45 is told makes no message, and no other one either.
+// A catch-up of part 43 disseminates newly agreed terms as a modification, not as a correction. An
+// event that only part 45 reports makes no message of part 43, and none of its catch-up.
 func TestPublicCatchUp(t *testing.T) {
 	t.Parallel()
 	d := market(reporttest.New())

@@ -91,8 +91,8 @@ func catchUp(actions []report.Action, held int, accepted []report.Message) []rep
 	})
 }
 
-// publicCatchUp disseminates newly agreed terms as what they are: part 43 is about events, and a
-// correction says that what was disseminated is wrong. The message is that of the last agreement
+// publicCatchUp disseminates newly agreed terms as a modification: part 43 is about events, and a
+// correction says that an earlier message was wrong. The message is that of the last agreement
 // which the public does not know, with the contract as it is now.
 func publicCatchUp(
 	actions []report.Action, held int, accepted []report.Message,

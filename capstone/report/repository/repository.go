@@ -9,9 +9,9 @@
 //	REGIME/inbox/NAME          the files, as they were sent
 //	REGIME/outbox/N-NAME.csv   the answers: row,key,action,answer,code,text; N counts them
 //	REGIME/state.csv           the state: key,record,element,text; a line for each element
-//	CFTC-P43/tape.csv          what is disseminated, without the elements that name the parties
+//	CFTC-P43/tape.csv          the public messages, without the elements that name the parties
 //
-// What it holds depends on the regime:
+// Each regime has records of its own:
 //
 //	regime    key                    records of a key
 //	CFTC      UTI                    the last accepted one that is no valuation

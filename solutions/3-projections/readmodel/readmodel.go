@@ -2,7 +2,7 @@
 // and a function that folds new events into them. This package adds the rest: the schema and its
 // privileges, the cursor and its lock, snapshots for readers, rebuild and swap.
 //
-//	checkpoint  the cursor: a row, or one a partition ◀─ moved in the same transaction as the rows
+//	checkpoint  the cursor: a row, or one a partition ◀─ moved in the transaction of the rows
 //	events      the events of the model, as recorded  ◀─ inserted after the fold of new events
 //	...         the tables of the kind
 //
